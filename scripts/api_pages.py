@@ -10,7 +10,9 @@ class documents its own methods and those of bases that are not public; the meth
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import inspect
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -33,6 +35,8 @@ The public modules, with everything that their ``__all__`` holds. Anything else 
 
 """
 
+#: Public modules that need a package of an extra.
+OPTIONAL = {"graphnet.sklearn": "sklearn"}
 #: What all functions that apply a layer have in common: they are one function of ``graphnet.core.describe.functional``.
 APPLY = {graphnet.last.__code__}
 #: The headings on the page of a module, with what is listed under each; a name is under the first that takes it.
@@ -55,11 +59,16 @@ def module_named(path: str) -> ModuleType:
     return importlib.import_module(path)
 
 
+def modules() -> list[str]:
+    """Return the public modules, and those that need packages which are installed here."""
+    return sorted([*MODULES, *(path for path, package in OPTIONAL.items() if importlib.util.find_spec(package))])
+
+
 def homes() -> dict[str, str]:
     """Return for every public path (``graphnet.layers.Add``) the path of its page (``graphnet.Add``)."""
     first: dict[int, str] = {}
     found = {}
-    for path in MODULES:
+    for path in modules():
         module = module_named(path)
         for name in sorted(module.__all__):
             value = getattr(module, name)
@@ -116,6 +125,8 @@ def members(kind: type, public: set[int]) -> list[str]:
         if base in elsewhere or not base.__module__.startswith("graphnet"):
             continue
         for name, value in vars(base).items():
+            if re.fullmatch(r"set_\w+_request", name):  # written by scikit-learn, which documents it
+                continue
             method = inspect.isroutine(value) or isinstance(value, property | classmethod | staticmethod)
             if method and not name.startswith("_") and inspect.getdoc(getattr(kind, name, None)):
                 names[name] = None
@@ -137,12 +148,17 @@ def name_page(path: str, public: set[int]) -> str:
     return head + f".. {'autofunction' if inspect.isroutine(value) else 'autodata'}:: {name}\n"
 
 
+def public_objects() -> set[int]:
+    """Return the identities of all objects that have a page."""
+    return {id(getattr(module_named(path.rpartition(".")[0]), path.rpartition(".")[2])) for path in homes()}
+
+
 def pages() -> dict[str, str]:
     """Return all pages by their path without the ending."""
     home = homes()
-    public = {id(getattr(module_named(path.rpartition(".")[0]), path.rpartition(".")[2])) for path in home}
-    found = {"index": INDEX + "".join(f"   {path}\n" for path in MODULES)}
-    found |= {path: module_page(path, home) for path in MODULES}
+    public = public_objects()
+    found = {"index": INDEX + "".join(f"   {path}\n" for path in modules())}
+    found |= {path: module_page(path, home) for path in modules()}
     return found | {file_of(path): name_page(path, public) for path in sorted(set(home.values()))}
 
 

@@ -1,8 +1,10 @@
 """Check the licence of every package that graphnet, its plugins or their tests install.
 
     python scripts/licences.py
+    python scripts/licences.py --docs      those of the manual, in its environment (make docs)
 
-The packages are those of requirements.lock that are installed here, with everything that they require. A licence is
+The packages are those of requirements.lock, or of docs/requirements.lock, that are installed here, with everything that
+they require. A licence is
 read from a package's metadata: License-Expression, else the classifiers, else License. The exit code is 1 if one is
 unknown, or not among the permissive ones below.
 """
@@ -12,10 +14,11 @@ from __future__ import annotations
 import re
 import sys
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 from distributions import discover, normalized
-from lock import locked
+from lock import DOCS_LOCK, LOCK, locked
 
 #: Licences with which an MIT project may be used, changed and distributed without further conditions on its own code.
 PERMISSIVE = (
@@ -63,27 +66,28 @@ def accepted(expression: str) -> bool:
     )
 
 
-def packages() -> dict[str, metadata.Distribution]:
-    """Return the packages of the lock that are installed, and all that they require here."""
+def packages(lock: Path = LOCK) -> dict[str, metadata.Distribution]:
+    """Return the packages of a lock that are installed, and all that they require here."""
     own = set(discover())
     installed = {normalized(str(each.metadata["Name"])): each for each in metadata.distributions()}
-    names = [name for name in locked() if name in installed]
+    names = [name for name in locked(lock) if name in installed]
     for name in names:
         lines = [line for line in installed[name].requires or [] if "extra ==" not in line]
         names += [other for other in map(normalized, lines) if other in installed and other not in names]
     return {name: installed[name] for name in sorted(names) if name not in own}
 
 
-def main() -> int:
+def main(arguments: list[str]) -> int:
     """Print the licence of every package; return the exit code."""
     wrong = []
-    found = packages()
+    lock = DOCS_LOCK if "--docs" in arguments else LOCK
+    found = packages(lock)
     for name, distribution in found.items():
         stated = licence(distribution)
         if not accepted(stated):
             wrong.append(name)
         print(f"{name} {distribution.version}: {stated or 'none stated'}{'' if accepted(stated) else '  NOT ACCEPTED'}")
-    absent = sorted(set(locked()) - set(found))
+    absent = sorted(set(locked(lock)) - set(found))
     if absent:
         print(f"not installed here, so not read: {', '.join(absent)}")
     print(f"licences: {len(found) - len(wrong)} of {len(found)} accepted")
@@ -91,4 +95,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -29,6 +29,8 @@ extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc", "myst_
 # ---------------------------------------------------------------------- what belongs to the site
 #: Where the pages of the API are written, relative to the checkout; git ignores it.
 API = Path("docs/site/api")
+#: The objects that have a page, by their identity.
+PUBLIC = api_pages.public_objects()
 root_doc = "docs/site/index"
 include_patterns = ["docs/*.md", "docs/site/**", "examples/*/README.md", "examples/third_party/*/README.md"]
 include_patterns += ["README.md", "CHANGELOG.md", "CONTRIBUTING.md"]
@@ -105,6 +107,11 @@ def shown_signature(
     return str(inspect.Signature(plain)), None
 
 
+def shown_bases(app: Any, name: str, value: Any, options: Any, bases: list[type]) -> None:
+    """Name only those bases of a class that have a page, or belong to others."""
+    bases[:] = [base for base in bases if id(base) in PUBLIC or not base.__module__.startswith("graphnet")] or [object]
+
+
 def linked_pages(app: Any, what: str, name: str, value: Any, options: Any, lines: list[str]) -> None:
     """Make links of the pages that a docstring names: docs/threads.md."""
     lines[:] = [re.sub(r"(?<![`/\w])docs/(\w+)\.md(?!`)", r":doc:`/docs/\1`", line) for line in lines]
@@ -125,5 +132,6 @@ def setup(app: Any) -> None:
     app.connect("config-inited", ipython_folder)
     app.connect("config-inited", write_reference)
     app.connect("autodoc-process-signature", shown_signature)
+    app.connect("autodoc-process-bases", shown_bases)
     app.connect("autodoc-process-docstring", linked_pages)
     app.connect("build-finished", front_page)

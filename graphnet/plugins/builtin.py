@@ -15,6 +15,7 @@ from graphnet.inspect import exporters
 from graphnet.models import callbacks
 from graphnet.optimizers import schedules
 from graphnet.plugins.hookspecs import Register, hookimpl
+from graphnet.training.distributed.threads import ThreadCommunicator
 
 if TYPE_CHECKING:
     from graphnet.testing.case import Case
@@ -90,6 +91,12 @@ def graphnet_register_exporters(register: Register) -> None:
     """Register every exporter of ``graphnet.inspect.exporters``."""
     for name in exporters.__all__:
         register(getattr(exporters, name))
+
+
+@hookimpl
+def graphnet_register_communicators(register: Register) -> None:
+    """Register the group of threads."""
+    register(ThreadCommunicator)
 
 
 @hookimpl

@@ -26,7 +26,7 @@ from graphnet.plugins.validation import Check, is_function, is_identifier, metho
 
 PROJECT = "graphnet"
 #: The version of this contract. 1: layers to data sets; 2: callbacks, backends, exporters, commands and cases; 3:
-#: schedules; 4: executors.
+#: schedules; 4: executors, communicators.
 API = 4
 #: The name, in a plugin's module, of the version that it needs.
 NEEDED = "GRAPHNET_PLUGIN_API"
@@ -246,3 +246,14 @@ def graphnet_register_executors(register: Register) -> None:
 
     A class is called with the number of runs at a time and the threads of each, or None; ``--address`` is a keyword.
     """
+
+
+@hook(
+    "communicator",
+    since=4,
+    expected="a subclass of graphnet.distributed.Communicator",
+    check=methods("launch", "broadcast", "begin_sum", "barrier", "health", "regroup", "close"),
+    own_name="name",
+)
+def graphnet_register_communicators(register: Register) -> None:
+    """Register communicator classes: subclasses of ``graphnet.distributed.Communicator``, by their ``name``."""

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from graphnet import Builder, FullyConnected, Model, Runner, Trainer, TrainingConfig
 from graphnet.cli import main
+from graphnet.distributed import DataParallel
 from graphnet.io import model_text, parse_model
 from graphnet.plugins import PluginManager, hookspecs, using
 from graphnet.testing import run
@@ -31,6 +32,7 @@ TESTED = {
     "exporters": "test_exporter_writes_file",
     "commands": "test_command_counts_layers",
     "executors": "test_executor_lists_the_runs_of_a_sweep",
+    "communicators": "test_communicator_trains",
 }
 
 
@@ -243,3 +245,14 @@ def test_failing_exporter_names_its_plugin():
             Model(dense()).export("broken")
         with pytest.raises(RuleError, match="expected text or bytes, received int"):
             Model(dense()).export("numbers")
+
+
+def test_communicator_trains(host):
+    g = Builder()
+    graph = g.build(y=FullyConnected(2, 1)(g.input("x", "batch, feature=2")))
+    config = TrainingConfig(loss="mean_squared_error", epochs=1, batch_size=3, dtype="float64")
+    x, y = np.arange(10.0).reshape(5, 2), np.ones((5, 1))
+    engine = DataParallel("one_process", workers=1)
+    assert engine.communicator is entry(host, "communicators").object
+    losses = [Trainer(graph, config, engine=each).fit(x, y).epochs[0].loss for each in (engine, None)]
+    assert losses[0] == losses[1]

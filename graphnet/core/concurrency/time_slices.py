@@ -13,6 +13,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 from graphnet.core.concurrency import locks
@@ -91,6 +93,25 @@ class TimeSliceLock(NoLock):
         if self._queue and self._depth == 1 and time.monotonic() >= self._end:
             self.__exit__(None, None, None)
             self.__enter__()
+
+    @contextmanager
+    def released(self) -> Iterator[None]:
+        """Inside the block, which waits for other threads, they may run small programs."""
+        me = threading.get_ident()
+        with locks.lock:
+            mine = self._owner == me
+            depth, self._depth = (self._depth, 0) if mine else (0, self._depth)
+            if mine and self._queue:
+                self._next(time.monotonic())
+            elif mine:
+                self._owner = 0
+        try:
+            yield
+        finally:
+            if depth:
+                self.__enter__()
+                with locks.lock:
+                    self._depth = depth
 
     def _wait(self, me: int) -> None:
         """Sleep until this thread has the lock."""

@@ -19,7 +19,7 @@ from graphnet.testing.communicators.groups import PATIENCE, Groups, command, exp
 from graphnet.training.distributed import Message
 
 #: Seconds of the time-out in the check of a rank that does not contribute, and for how long it does not.
-SHORT, HANGING = 1.0, 20.0
+SHORT, HANGING = 1.5, 5.0
 #: The numbers of one sum of 8 MB.
 LARGE = 1 << 20
 

@@ -34,7 +34,7 @@ class Comparison:
     """
 
     #: The share, by the dtype of the array.
-    TOLERANCES: ClassVar = {"float64": 1e-7, "float32": 1e-2}
+    TOLERANCES: ClassVar[Mapping[str, float]] = {"float64": 1e-7, "float32": 1e-2}
 
     def __init__(self, size: int) -> None:
         self.size = size

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
 import time
 from collections.abc import Mapping
@@ -10,8 +11,9 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from graphnet.core.checks import integer, number
+from graphnet.core.concurrency.time_slices import SMALL_PROGRAMS
 from graphnet.core.describe.parameter import Array
-from graphnet.core.errors import StateError, WorkerError
+from graphnet.core.errors import ConfigError, StateError, WorkerError, unknown
 from graphnet.training.distributed.communicator import Communicator, Follow, Health, Message, Pending
 from graphnet.training.distributed.group_signals import GroupChanged, GroupClosed
 from graphnet.training.distributed.thread_hub import SharedSum, ThreadHub
@@ -46,12 +48,14 @@ class ThreadCommunicator(Communicator):
     def launch(cls, workers: int, follow: Follow, *, timeout: float = 60.0, **options: Any) -> Self:
         """Start ``workers - 1`` threads; ``timeout`` is in seconds."""
         integer(cls.__name__, "workers", workers, 1)
+        _refuse_unknown(cls, options)
         leader = cls(ThreadHub(), follow, number(cls.__name__, "timeout", timeout, 0.0, above=True), **options)
         leader._hub.members = [leader]
         leader.options = options
         for _ in range(workers - 1):
             leader.add_worker()
         leader.regroup()
+        leader._join()  # also where nobody else has
         return leader
 
     #: What ``launch`` was given beside the time-out; passed on to the other ranks.
@@ -125,7 +129,7 @@ class ThreadCommunicator(Communicator):
     def broadcast(self, message: Message | None = None) -> Message:
         """As :meth:`Communicator.broadcast`."""
         hub = self._hub
-        with hub.condition:
+        with SMALL_PROGRAMS.released(), hub.condition:
             if message is not None:
                 self._require_members()
                 hub.messages.append(message)
@@ -138,7 +142,7 @@ class ThreadCommunicator(Communicator):
                     self._join()
                 if self.generation == hub.generation and self._read < len(hub.messages):
                     self._read += 1
-                    return hub.messages[self._read - 1]
+                    return _protected(hub.messages[self._read - 1])
                 hub.condition.wait()
 
     def begin_sum(self, buffer: Array, *, everywhere: bool = True) -> Pending:
@@ -147,7 +151,9 @@ class ThreadCommunicator(Communicator):
         with hub.condition:
             self._check()
             number, self._begun = self._begun, self._begun + 1
-            hub.sums.setdefault(number, SharedSum()).parts[self.rank] = buffer
+            # Where this rank receives no total, its caller may change the buffer before rank 0 has read it.
+            given = buffer if everywhere or not self.rank else buffer.copy()
+            hub.sums.setdefault(number, SharedSum()).parts[self.rank] = given
             hub.condition.notify_all()
         return PendingSum(self, number, everywhere)
 
@@ -159,7 +165,7 @@ class ThreadCommunicator(Communicator):
     def finished(self, number: int, everywhere: bool) -> Array:
         """Wait for a sum; the buffers of all ranks, in their order, are added up by the first one that needs it."""
         hub = self._hub
-        with hub.condition:
+        with SMALL_PROGRAMS.released(), hub.condition:
             if self.rank and not everywhere:
                 return np.zeros(0)
             self._wait_for(hub.sums[number] if number in hub.sums else SharedSum())
@@ -216,6 +222,22 @@ class ThreadCommunicator(Communicator):
                 received=names,
                 remedy="Call regroup, and repeat what was under way.",
             )
+
+
+def _refuse_unknown(cls: type[ThreadCommunicator], options: Mapping[str, Any]) -> None:
+    """Raise a ConfigError for options that the class does not have."""
+    known = [name for name in inspect.signature(cls.__init__).parameters if name not in ("self", "hub", "follow")]
+    for name in options:
+        if name not in known:
+            raise unknown("option", name, known, where=cls.__name__, key_path=(name,), error=ConfigError)
+
+
+def _protected(message: Message) -> Message:
+    """A message whose arrays cannot be written to; they are those of rank 0."""
+    arrays = [np.asarray(array).view() for array in message.arrays]
+    for array in arrays:
+        array.flags.writeable = False
+    return Message(message.header, arrays)
 
 
 class PendingSum:
