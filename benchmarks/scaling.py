@@ -24,7 +24,7 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import numpy as np  # noqa: E402
 from environment import machine  # noqa: E402
 from scaling_measure import MODELS, WORKERS, Step, collectives, measure  # noqa: E402
-from scaling_model import compute_fit, line, predict, shown_prediction  # noqa: E402
+from scaling_model import RING, compute_fit, line, predict, shown_prediction  # noqa: E402
 
 #: The largest share of a compute-bound step, the large model on two workers, that communication may cost.
 ALLOWED = 0.05
@@ -88,20 +88,20 @@ def table(name: str, steps: list[Step], transfers: list[dict[str, Any]]) -> str:
     lines = [
         f"{name}: {model.text}, {model.bytes / 1e6:.3g} MB of weights, {model.rows} rows a step; medians in ms",
         "",
-        "| workers | step | of one worker | computation | communication waited for | its share | hidden | rest |",
+        "| workers | step | of one worker | computation | slower rank | communication not hidden | hidden | rest |",
         "|---|---|---|---|---|---|---|---|",
     ]
     whole = {count: [step for step in steps if step.workers == count and step.rows == model.rows] for count in WORKERS}
     one = median(whole[1], "seconds")
     for count, found in whole.items():
-        step, compute, waited, rest = (
-            float(np.median([getattr(each, part) for each in found]))
-            for part in ("seconds", "compute", "waited", "rest")
+        step, compute, skew, waited, rest = (
+            median(found, part) for part in ("seconds", "compute", "skew", "waited", "rest")
         )
         alone = [t for t in transfers if t["workers"] == count]
         sent = sum(line(alone, kind).at(model.bytes) for kind in ("broadcast", "sum")) if alone else 0.0
         hidden = f"{1e3 * max(sent - waited, 0):.3g}" if alone or count == 1 else "?"
-        parts = f"{1e3 * compute:.3g} | {1e3 * waited:.3g} | {waited / step:.1%} | {hidden} | {1e3 * rest:.3g}"
+        parts = f"{1e3 * compute:.3g} | {1e3 * skew:.3g} | {1e3 * waited:.3g} ({waited / step:.1%}) | {hidden} | "
+        parts += f"{1e3 * rest:.3g}"
         lines.append(f"| {count} | {1e3 * step:.3g} | {step / one:.2f} | {parts} |")
     two = [each.waited / each.seconds for each in whole[2]]
     if name == "large":
@@ -137,7 +137,8 @@ def draw(found: dict[str, Any], path: Path) -> None:
     figure, axes = plt.subplots(1, len(found["compute"]), figsize=(11, 3.6), sharey=True, layout="constrained")
     for axis, (name, by_network) in zip(np.atleast_1d(axes), predict(found).items(), strict=True):
         for network, curve in by_network.items():
-            axis.plot([p.workers for p in curve], [p.speed for p in curve], label=network, marker=".")
+            style = {"linestyle": "--", "alpha": 0.5} if network.endswith(RING) else {"marker": "."}
+            axis.plot([p.workers for p in curve], [p.speed for p in curve], label=network, **style)
         counts = [p.workers for p in curve]
         axis.plot(counts, counts, color="0.7", linestyle=":", label="ideal")
         axis.set(xscale="log", yscale="log", title=f"{name}: {MODELS[name].text}", xlabel="workers")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 
@@ -50,7 +53,7 @@ class Model:
         return f"LSTM {self.units}, {self.time} time steps"
 
 
-MODELS = {"small": Model(64, 25, 32, 40), "medium": Model(256, 50, 64, 12), "large": Model(512, 100, 64, 5)}
+MODELS = {"small": Model(64, 25, 32, 40), "medium": Model(256, 50, 64, 12), "large": Model(512, 100, 128, 4)}
 
 
 @dataclass
@@ -60,7 +63,9 @@ class Step:
     Attributes
     ----------
     waited : float
-        Communication that rank 0 waits for, the differences between the ranks included.
+        Communication that rank 0 waits for: to send weights, and for sums after its own backward pass.
+    skew : float
+        What rank 0 waits besides, because another rank computes longer.
     rest : float
         The update, batches, bookkeeping.
     """
@@ -70,6 +75,7 @@ class Step:
     seconds: float = 0.0
     compute: float = 0.0
     waited: float = 0.0
+    skew: float = 0.0
     rest: float = 0.0
 
 
@@ -126,10 +132,48 @@ def train(model: Model, workers: int, rows: int, steps: int) -> list[Step]:
     config = TrainingConfig(
         loss=MeanSquaredError(), epochs=1, batch_size=rows, seed=1, threads=1, callbacks=(recorder,)
     )
-    engine = None if workers == 1 else DataParallel(timed(recorder), workers=workers, verify=False, cpus=1)
-    with observed(recorder):
+    with tempfile.TemporaryDirectory() as folder, observed(recorder):
+        path = Path(folder) / "others.txt"
+        engine = None if workers == 1 else DataParallel(timed(recorder, path), workers=workers, verify=False, cpus=1)
         Trainer(graph, config, engine=engine).fit(inputs, np.tanh(inputs))
-    return recorder.steps
+        return recorder.steps if workers == 1 else skewed(recorder.steps, path)
+
+
+def skewed(steps: list[Step], path: Path) -> list[Step]:
+    """Take the time for which another rank computes longer out of what rank 0 waits for."""
+    others: dict[str, list[float]] = {}
+    for line in path.read_text(encoding="ascii").splitlines():
+        rank, seconds = line.split()
+        others.setdefault(rank, []).append(float(seconds))
+    for step, *seconds in zip(steps, *others.values(), strict=False):
+        step.skew = min(max(0.0, max(seconds) - step.compute), step.waited)
+        step.waited -= step.skew
+    return steps
+
+
+def noting(path: str, communicator: Communicator) -> None:
+    """What the other ranks do: they follow, and append the seconds of each forward and backward pass to a file."""
+    from graphnet.distributed import follow as ordinary
+
+    passes: list[float] = []
+
+    def wrapped(method: Callable[..., Any], last: bool) -> Callable[..., Any]:
+        def call(*arguments: Any, **options: Any) -> Any:
+            start = time.perf_counter()
+            try:
+                return method(*arguments, **options)
+            finally:
+                passes.append(time.perf_counter() - start)
+                if last:
+                    with open(path, "a", encoding="ascii") as file:
+                        file.write(f"{communicator.rank} {sum(passes)}\n")
+                    passes.clear()
+
+        return call
+
+    Runner.forward = wrapped(Runner.forward, last=False)  # type: ignore[method-assign]
+    Runner.backward = wrapped(Runner.backward, last=True)  # type: ignore[method-assign]
+    ordinary(communicator)
 
 
 def lstm(units: int) -> Layer:
@@ -165,7 +209,7 @@ def _timed(method: Callable[..., Any], part: str, recorder: Recorder, last: bool
     return call
 
 
-def timed(recorder: Recorder) -> type[Communicator]:
+def timed(recorder: Recorder, path: Path) -> type[Communicator]:
     """The communicator of Ray, which notes what rank 0 waits for."""
     from graphnet_ray import RayCommunicator
 
@@ -180,6 +224,10 @@ def timed(recorder: Recorder) -> type[Communicator]:
                 recorder.received()
 
     class Timed(RayCommunicator):
+        @classmethod
+        def launch(cls, workers: int, follow: Any, **options: Any) -> Self:
+            return super().launch(workers, functools.partial(noting, str(path)), **options)
+
         def broadcast(self, message: Message | None = None) -> Message:
             start = time.perf_counter()
             try:
@@ -211,21 +259,22 @@ def collectives(quick: bool) -> list[dict[str, Any]]:
     """The seconds of a broadcast, until all have it, and of a sum, until rank 0 has it: medians by size and workers."""
     from graphnet_ray import RayCommunicator
 
-    found = []
+    found: list[dict[str, Any]] = []
     for workers in WORKERS[1:]:
-        group, first = RayCommunicator.launch(workers, follow, cpus=1), 0.0  # of the smallest sum
-        try:
-            for size in BYTES[:: 3 if quick else 1]:
-                times = {kind: [] for kind in ("sum", "broadcast")}  # type: dict[str, list[float]]
+        group, medians = RayCommunicator.launch(workers, follow, cpus=1), {}
+        try:  # the largest first: its memory is new, and is used again for the others
+            for size in BYTES[:: -3 if quick else -1]:
+                times: dict[str, list[float]] = {"sum": [], "broadcast": []}
                 for _ in range(3 if quick else 9 if size < 1 << 24 else 5):
                     for kind, seconds in times.items():
                         seconds.append(_once(group, kind, size // 4))
-                medians = {kind: float(np.median(seconds[1:])) for kind, seconds in times.items()}
-                first = first or medians["sum"]
-                medians["broadcast"] = max(medians["broadcast"] - first, 1e-6)
-                found.append({"workers": workers, "bytes": size, **medians})
+                medians[size] = {kind: float(np.median(seconds[1:])) for kind, seconds in times.items()}
         finally:
             group.close()
+        confirmation = medians[min(medians)]["sum"]
+        for size, each in sorted(medians.items()):
+            broadcast = max(each["broadcast"] - confirmation, 1e-5)
+            found.append({"workers": workers, "bytes": size, "sum": each["sum"], "broadcast": broadcast})
     return found
 
 

@@ -12,16 +12,22 @@ as many gradients of ``bytes``:
 
 ``latency`` (of a message of the communicator) and ``copies`` (seconds a byte: to and from the object store, additions)
 are fitted here, between processes of one machine; ``delay`` and ``bandwidth`` are those of the network.
+
+For comparison, sums in a ring (Patarasuk and Yuan 2009), which graphnet does not have: every worker sends and receives
+``2 (n - 1) / n · bytes``, in ``2 (n - 1)`` messages one after the other, and all of them update:
+
+``wait(n) = 2 latency + 2 (n - 1) · delay + bytes · copies + 2 (n - 1) / n · bytes / bandwidth``
 """
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scaling_measure import MODELS, Step
+from scaling_measure import MODELS, Model, Step
 
 COUNTS = (1, 2, 4, 8, 16, 32, 64)
 #: Of a frame of 1538 bytes on the wire, 1448 are data of TCP (MTU 1500, IPv4, time stamps).
@@ -32,6 +38,10 @@ NETWORKS = {
     "10 Gbit/s Ethernet": (10e9 / 8 * PAYLOAD, 50e-6),
     "1 Gbit/s Ethernet": (1e9 / 8 * PAYLOAD, 100e-6),
 }
+#: Seconds for which a step with a number of workers waits for a number of bytes.
+Wait = Callable[[int, int], float]
+#: The mark of predictions for sums that are not built.
+RING = ", ring sums (not built)"
 #: What more workers must bring: a worker less than this share of its own speed does not help.
 HELP = 0.05
 
@@ -86,22 +96,39 @@ def predict(found: dict[str, Any], weak: bool = False) -> dict[str, dict[str, li
     """The steps of each model on each network, for the same batch with all counts; ``weak``: as many rows a worker."""
     two = [t for t in found["collectives"] if t["workers"] == 2]
     there, back = line(two, "broadcast"), line(two, "sum")
-    predictions: dict[str, dict[str, list[Prediction]]] = {}
-    for name, compute in found["compute"].items():
-        model = MODELS[name]
-        for network, (bandwidth, delay) in NETWORKS.items():
-            curve = []
-            for count in COUNTS:
-                rows = model.rows * (count if weak else 1)
-                copies = there.per_byte + back.per_byte + 2 / bandwidth
-                wait = (
-                    there.latency + back.latency + 2 * delay + (count - 1) * model.bytes * copies if count > 1 else 0.0
-                )
-                seconds = compute["row"] * rows / count + compute["once"] + wait
-                curve.append((count, seconds, rows / seconds))
-            one = curve[0][2]
-            predictions.setdefault(name, {})[network] = [Prediction(n, t, speed / one) for n, t, speed in curve]
+    both = Line(there.latency + back.latency, there.per_byte + back.per_byte, 0.0)
+    return {
+        name: {
+            f"{network}{kind}": curve(MODELS[name], compute, waiting(both, *figures), weak)
+            for kind, waiting in (("", root_wait), (RING, ring_wait))
+            for network, figures in NETWORKS.items()
+        }
+        for name, compute in found["compute"].items()
+    }
+
+
+def curve(model: Model, compute: dict[str, float], wait: Wait, weak: bool) -> list[Prediction]:
+    """The steps with each number of workers."""
+    predictions: list[Prediction] = []
+    one = 0.0
+    for count in COUNTS:
+        rows = model.rows * (count if weak else 1)
+        seconds = compute["row"] * rows / count + compute["once"] + (wait(count, model.bytes) if count > 1 else 0.0)
+        one = one or rows / seconds
+        predictions.append(Prediction(count, seconds, rows / seconds / one))
     return predictions
+
+
+def root_wait(both: Line, bandwidth: float, delay: float) -> Wait:
+    """Rank 0 sends all weights and adds all gradients."""
+    return lambda n, size: both.latency + 2 * delay + (n - 1) * size * (both.per_byte + 2 / bandwidth)
+
+
+def ring_wait(both: Line, bandwidth: float, delay: float) -> Wait:
+    """Sums in a ring."""
+    return lambda n, size: (
+        both.latency + 2 * (n - 1) * delay + size * both.per_byte + 2 * (n - 1) / n * size / bandwidth
+    )
 
 
 def shown_prediction(found: dict[str, Any]) -> str:

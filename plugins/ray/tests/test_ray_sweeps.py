@@ -20,7 +20,6 @@ from graphnet.io.lock import FolderLock
 from graphnet.sweeps import resume, runner
 from graphnet_ray import ray_executor, trial_worker
 
-
 pytestmark = pytest.mark.usefixtures("cluster")
 
 
