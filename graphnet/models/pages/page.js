@@ -763,13 +763,13 @@
   });
   setTheme(window.matchMedia("(prefers-color-scheme: dark)").matches);
   if (graphs.length) {
-    stage.insertBefore(picture, stage.firstChild);
     var tools = make("div", { id: "tools" }, stage);
     [["+", "Zoom in", function () { zoom(1.25); }], ["−", "Zoom out", function () { zoom(0.8); }], ["Fit", "Fit the graph", fit]].forEach(function (tool) {
       make("button", { type: "button", text: tool[0], "aria-label": tool[1] }, tools).addEventListener("click", tool[2]);
     });
     render();
     fit();
+    stage.insertBefore(picture, stage.firstChild); // now that its scale is known: letters are placed once
     window.addEventListener("hashchange", fromAddress);
   }
   // Print is light and shows all of the graph, whatever the screen shows.
