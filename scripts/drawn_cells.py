@@ -1,38 +1,54 @@
-"""Write the pictures of docs/drawn_cells.md: cells opened down to each gate.
+"""Write the pictures of docs/drawn_cells.md: cells opened down to each gate; and pages that step through them.
 
     python scripts/drawn_cells.py            write docs/pictures/*.svg, and pages of traces into runs/drawn_cells
     python scripts/drawn_cells.py --check    exit with 1 if a picture in docs/pictures is not what this would write
 
-graphlay and graphnet-recurrent are needed.
+The site of the manual has the pages of traces in docs/traces. graphlay and graphnet-recurrent are needed.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
+import tempfile
 from pathlib import Path
 
 from distributions import ROOT
 
 import graphnet
-from graphnet import CellGraph, Scan, Sequential
+from graphnet import CellGraph, Graph, Scan, Sequential
 
+PAGE = ROOT / "docs" / "drawn_cells.md"
 PICTURES = ROOT / "docs" / "pictures"
-#: The cells by the name in ``graphnet_recurrent.cell_named``, with their units.
-CELLS = {"lstm": 3, "gru": 3, "mlstm": 2, "mamba": 3}
+#: The cells by the name in ``graphnet_recurrent.cell_named``, with their units; and the one whose file is in the page.
+CELLS = {"elman": 3, "lstm": 3, "gru": 3, "min_gru": 3, "mlstm": 2, "mamba": 3, "memory": 3}
+OWN = "memory"
 
 
-def cell(name: str) -> CellGraph:
-    """Return the cell of a picture."""
+def graph(name: str) -> Graph:
+    """Return the graph of a picture: a Scan over sequences of as many features as the cell has units."""
+    if name == OWN:
+        (text,) = re.findall(r"^```yaml\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "memory.yaml")
+            path.write_text(text, encoding="utf-8")
+            return graphnet.load(path).graph
     from graphnet_recurrent import cell_named
 
-    found: CellGraph = cell_named(name, CELLS[name])
-    return found
+    cell: CellGraph = cell_named(name, CELLS[name])
+    return Sequential(Scan(cell), shape=f"time, batch, feature={CELLS[name]}", name=name)
 
 
 def picture(name: str) -> str:
-    """Return the picture of a cell: a Scan over sequences of as many features as the cell has units."""
-    graph = Sequential(Scan(cell(name)), shape=f"time, batch, feature={CELLS[name]}")
-    return graph.to_svg()
+    """Return the picture of a cell."""
+    return graph(name).to_svg()
+
+
+def write_traces(folder: Path) -> None:
+    """Write a page for each cell that steps through it on 5 random steps, forward and backward."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in CELLS:
+        graphnet.trace(graph(name), folder / f"{name}.html", steps=5, force=True)
 
 
 def main() -> int:
@@ -49,8 +65,8 @@ def main() -> int:
         if not options.check:
             PICTURES.mkdir(exist_ok=True)
             path.write_text(text, encoding="utf-8", newline="\n")
-            options.output.mkdir(parents=True, exist_ok=True)
-            graphnet.trace(cell(name), options.output / f"{name}.html", force=True)
+    if not options.check:
+        write_traces(options.output)
     print(f"changed: {', '.join(changed) or 'nothing'}")
     return 1 if options.check and changed else 0
 

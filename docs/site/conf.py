@@ -17,6 +17,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
 import api_pages  # noqa: E402
+import drawn_cells  # noqa: E402
 
 import graphnet  # noqa: E402
 
@@ -93,6 +94,12 @@ def write_reference(app: Any, config: Any) -> None:
     api_pages.write(ROOT / API)
 
 
+def write_traces(app: Any, error: Exception | None) -> None:
+    """Write the pages that step through the cells of docs/drawn_cells.md, which shows them in frames."""
+    if error is None and app.builder.format == "html":
+        drawn_cells.write_traces(Path(app.outdir) / "docs" / "traces")
+
+
 def shown_signature(
     app: Any, what: str, name: str, value: Any, options: Any, signature: str | None, returns: Any
 ) -> Any:
@@ -135,3 +142,4 @@ def setup(app: Any) -> None:
     app.connect("autodoc-process-bases", shown_bases)
     app.connect("autodoc-process-docstring", linked_pages)
     app.connect("build-finished", front_page)
+    app.connect("build-finished", write_traces)

@@ -16,7 +16,11 @@ ENDINGS = {".svg": "svg", ".png": "png", ".mmd": "mermaid", ".mermaid": "mermaid
 @click.command("draw")
 @click.argument("model", type=ReadPath())
 @click.option("--depth", type=click.IntRange(0), help="How far composites are opened.  [default: down to each gate]")
-@click.option("--zoom", type=click.FloatRange(0.05, 16), help="Pixels for each unit, in a PNG.  [default: 2]")
+@click.option(
+    "--zoom",
+    type=click.FloatRange(0.05, 16),
+    help="Pixels for each unit, in a PNG.  [default: up to 2]",
+)
 @output("A new file: .svg, .png, .mmd (Mermaid) or .dot (Graphviz); or - for an SVG on standard output.")
 @max_bytes
 def command(

@@ -14,6 +14,8 @@ from graphnet.training.history import FIGURES, HELD_OUT, History
 
 #: Up to this many classes the counts are written into the cells.
 WRITTEN = 25
+#: The most characters of the name of a class.
+NAME = 24
 
 
 @explained
@@ -103,10 +105,11 @@ def plot_confusion_matrix(matrix: ConfusionMatrix, *, normalized: bool = False, 
     image = axes.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0)
     if count <= WRITTEN:
         for (i, j), share in _cells(shares):
-            text = f"{100 * share:.0f}" if normalized else f"{matrix.counts[i, j]:g}"
-            axes.text(j, i, text, ha="center", va="center", fontsize=8, color="white" if share > 0.55 else "black")
+            text = f"{100 * share:.0f}" if normalized else _count(matrix.counts[i, j])
+            colour = "white" if share > 0.55 else "black"
+            axes.text(j, i, text, ha="center", va="center", fontsize=min(8.0, 40.0 / len(text)), color=colour)
     ticks = range(0, count, -(-count // 50))
-    names = [str(matrix.classes[i])[:24] for i in ticks]
+    names = [_short(str(matrix.classes[i])) for i in ticks]
     for labels in (axes.set_xticks(ticks, names, rotation=90 if max(map(len, names)) > 3 else 0),
                    axes.set_yticks(ticks, names)):  # fmt: skip
         for tick in labels:
@@ -116,6 +119,25 @@ def plot_confusion_matrix(matrix: ConfusionMatrix, *, normalized: bool = False, 
     axes.set_ylabel("true class")
     figure.colorbar(image, ax=axes, label="share of the true class")
     return figure
+
+
+def _count(number: Any) -> str:
+    """A count that fits into a cell.
+
+    Examples
+    --------
+    >>> _count(98765), _count(123456), _count(7654321), _count(0.5)
+    ('98765', '123k', '7.7M', '0.5')
+    """
+    if number < 1e5:
+        return f"{number:.3g}" if number != int(number) else f"{int(number)}"
+    return f"{number / 1e3:.0f}k" if number < 1e6 else f"{number / 1e6:.2g}M" if number < 1e8 else f"{number:.1e}"
+
+
+def _short(name: str) -> str:
+    """A name on one line, cut if it is long."""
+    shown = "".join(c if c.isprintable() else " " for c in name)
+    return shown if len(shown) <= NAME else f"{shown[: NAME - 1]}…"
 
 
 def _cells(shares: Any) -> list[tuple[tuple[int, int], float]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 import io
+import math
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -12,6 +13,8 @@ from typing import Any
 from graphnet.training.history import EpochRecord, History
 
 TRAINING, VALIDATION = "#1b6ca8", "#d1603d"
+#: The axis is logarithmic if the greatest value is this multiple of the least.
+WIDE = 1e4
 
 
 def learning_curve(history: History, title: str) -> bytes | None:
@@ -34,10 +37,15 @@ def learning_curve(history: History, title: str) -> bytes | None:
 
 
 def curves(history: History, names: Sequence[str], title: str) -> Any:
-    """A matplotlib Figure with the figures of these names over the epochs, in training and validation."""
-    figure = new_figure(5.2 * len(names), 3.8, title)
-    for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
+    """A matplotlib Figure with the figures of these names over the epochs, in training and validation, 3 in a row."""
+    columns = min(3, len(names))
+    rows = -(-len(names) // columns)
+    figure = new_figure(5.2 * columns, 3.8 * rows, title)
+    places = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for axes, name in zip(places, names, strict=False):
         _draw(axes, name, history)
+    for empty in places[len(names) :]:
+        empty.set_axis_off()
     return figure
 
 
@@ -80,33 +88,41 @@ def import_matplotlib() -> None:
 
 
 def _draw(axes: Any, name: str, history: History) -> None:
-    """Draw one quantity over the epochs, and mark the best epoch."""
+    """Draw one quantity over the epochs; mark the best epoch, and those in which it is not finite."""
     epochs = [record.epoch for record in history.epochs]
     marker = "o" if len(epochs) < 40 else None
-    axes.plot(
-        epochs, _training_values(history.epochs, name), color=TRAINING, marker=marker, markersize=3, label="training"
-    )
-    values = _validation_values(history.epochs, name)
-    if any(value is not None for value in values):
-        plotted = [float("nan") if value is None else value for value in values]
-        axes.plot(epochs, plotted, color=VALIDATION, marker=marker, markersize=3, label="validation")
+    shown: list[float] = []
+    for values, colour, label in (
+        (_training_values(history.epochs, name), TRAINING, "training"),
+        (_validation_values(history.epochs, name), VALIDATION, "validation"),
+    ):
+        if all(value is None for value in values):
+            continue
+        plotted = [math.nan if value is None or not math.isfinite(value) else value for value in values]
+        axes.plot(epochs, plotted, color=colour, marker=marker, markersize=3, label=label)
+        shown += [value for value in plotted if math.isfinite(value)]
+        lost = [e for e, value in zip(epochs, values, strict=True) if value is not None and not math.isfinite(value)]
+        if lost:  # at the lower border, since they have no height
+            words = f"{label}, not finite"
+            axes.plot(lost, [0.03] * len(lost), "x", color=colour, transform=axes.get_xaxis_transform(), label=words)
+    if shown and min(shown) > 0 and max(shown) > WIDE * min(shown):
+        axes.set_yscale("log")
     if history.best_epoch:
         label = f"best epoch ({history.best_epoch})"
         axes.axvline(history.best_epoch, color="0.45", linestyle=":", linewidth=1, label=label)
     axes.set_xlabel("epoch")
     axes.set_ylabel(name.replace("_", " ")).set_parse_math(False)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    room = 0.5 if len(epochs) == 1 else 0.04 * (epochs[-1] - epochs[0])
+    axes.set_xlim(epochs[0] - room, epochs[-1] + room)
+    axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
     axes.grid(alpha=0.25)
-    axes.legend(frameon=False)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(frameon=False)
 
 
-def _training_values(records: Sequence[EpochRecord], name: str) -> list[float]:
-    return [_number(record.flat().get(name)) for record in records]
+def _training_values(records: Sequence[EpochRecord], name: str) -> list[float | None]:
+    return [record.flat().get(name) for record in records]
 
 
 def _validation_values(records: Sequence[EpochRecord], name: str) -> list[float | None]:
     return [record.validation_loss if name == "loss" else record.validation_metrics.get(name) for record in records]
-
-
-def _number(value: float | None) -> float:
-    return float("nan") if value is None else value

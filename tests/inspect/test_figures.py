@@ -48,6 +48,36 @@ def test_the_curves_are_those_of_the_history():
         plot_history(history(), [])
 
 
+def test_unusual_histories_can_be_read():
+    nan, inf = float("nan"), float("inf")
+    lost = History(
+        [EpochRecord(i + 1, loss, {}, val) for i, (loss, val) in enumerate([(2.0, 1.0), (nan, inf), (inf, 1.5)])]
+    )
+    (axes,) = lost.plot("loss").axes
+    crosses = {line.get_label(): list(line.get_xdata()) for line in axes.lines if "not finite" in line.get_label()}
+    assert crosses == {"training, not finite": [2, 3], "validation, not finite": [2]}
+    assert lines(axes)["validation"] == pytest.approx([1.0, nan, 1.5], nan_ok=True) and axes.get_yscale() == "linear"
+    one = History([EpochRecord(7, 2.0)], best_epoch=7).plot()
+    one.canvas.draw()
+    low, high = one.axes[0].get_xlim()
+    assert [tick for tick in one.axes[0].get_xticks() if low <= tick <= high] == [7]
+    falling = History([EpochRecord(i + 1, 1e6 / (i + 1) ** 8) for i in range(6)]).plot()
+    assert falling.axes[0].get_yscale() == "log"
+    many = History([EpochRecord(i + 1, 1.0, {f"m{k}": 1.0 for k in range(6)}) for i in range(2)]).plot()
+    assert [each.get_ylabel() for each in many.axes[:7]] == ["loss", *(f"m{k}" for k in range(6))]
+    assert many.get_figwidth() < 16 and many.get_figheight() > 10 and not many.axes[8].axison
+    assert "validation" not in lines(History([EpochRecord(1, 1.0)]).plot("learning_rate").axes[0])
+
+
+def test_names_and_counts_fit_into_the_picture():
+    matrix = ConfusionMatrix(["n" * 40, "a\nb"])
+    matrix.update(np.eye(2)[[0, 1]], [0, 1])
+    matrix.counts[:] = [[1_234_567, 3], [250_000, 99_999]]
+    axes = matrix.plot().axes[0]
+    assert [t.get_text() for t in axes.texts] == ["1.2M", "3", "250k", "99999"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["n" * 23 + "…", "a b"]
+
+
 def test_the_cells_are_those_of_the_matrix():
     matrix = ConfusionMatrix(["cat", "$dog$", "eel"])
     with pytest.raises(ConfigError, match="no confusion matrix"):

@@ -17,7 +17,7 @@ from graphnet.cli import main
 from graphnet.core.describe.graph import subgraph
 from graphnet.inspect.drawing import draw, place
 from graphnet.inspect.drawing.lettering import width
-from graphnet.inspect.exporters import dot, mermaid, png, svg
+from graphnet.inspect.exporters import dot, mermaid, pictures, png, svg
 
 SVG = "{http://www.w3.org/2000/svg}"
 LSTM = graphnet_recurrent.LSTM(4, 8, 8)
@@ -181,7 +181,7 @@ def test_dot_connects_the_boxes_that_it_has():
     assert dot(hostile.build(dense(hostile.input("x", "batch, f=2"), 2))).startswith('digraph "a\\"] ; evil')
 
 
-def test_a_png_is_as_large_as_its_svg_and_not_blank():
+def test_a_png_is_as_large_as_its_svg_and_not_blank(monkeypatch):
     pytest.importorskip("graphlay")
     pytest.importorskip("resvg_py")
     picture = png(lstm(), depth=0, zoom=1)
@@ -194,6 +194,8 @@ def test_a_png_is_as_large_as_its_svg_and_not_blank():
         png(random_graph(60, 3), zoom=16)
     with pytest.raises(ConfigError, match="not a zoom"):
         png(lstm(), zoom=0)
+    monkeypatch.setattr(pictures, "LARGEST", int(1.5**2 * size[0] * size[1]))
+    assert struct.unpack(">2I", png(lstm(), depth=0)[16:24]) == pytest.approx([1.5 * n for n in size], rel=0.02)
 
 
 @pytest.fixture

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from graphnet.core.checks import integer
 from graphnet.core.describe.graph import Graph
 from graphnet.core.errors import ConfigError
 from graphnet.inspect.drawing import Box, Placed, draw, place, to_dot, to_png, to_svg
+from graphnet.inspect.drawing.png import LARGEST
 from graphnet.inspect.drawing.svg import MARGIN
 from graphnet.inspect.summary import summary
 from graphnet.inspect.target import graph_of
@@ -36,21 +38,25 @@ def svg(model: Any, *, depth: int | None = None) -> str:
     return to_svg(placed(graph, depth), graph.name)
 
 
-def png(model: Any, *, depth: int | None = None, zoom: float = 2.0) -> bytes:
+def png(model: Any, *, depth: int | None = None, zoom: float | None = None) -> bytes:
     """Return the picture of a model as a PNG file, with ``zoom`` pixels for each unit of the SVG; otherwise as `svg`.
+
+    Without ``zoom`` there are 2 pixels for each unit, or as many as make 64 million, the most that are written.
 
     Raises
     ------
     ConfigError
-        If ``zoom`` is not a number above 0 and up to 16, or the picture has more than 64 million pixels.
+        If ``zoom`` is not a number above 0 and up to 16, or gives the picture more than 64 million pixels.
     PluginError
         If resvg or a font is missing.
     """
-    if isinstance(zoom, bool) or not isinstance(zoom, (int, float)) or not 0 < zoom <= 16:
+    if zoom is not None and (isinstance(zoom, bool) or not isinstance(zoom, (int, float)) or not 0 < zoom <= 16):
         raise ConfigError("not a zoom", where="png", expected="a number above 0 and up to 16", received=repr(zoom))
     graph = graph_of(model, "png")
     places = placed(graph, depth)
-    return to_png(to_svg(places, graph.name), places.width + 2 * MARGIN, places.height + 2 * MARGIN, zoom)
+    width, height = places.width + 2 * MARGIN, places.height + 2 * MARGIN
+    most = math.floor(math.sqrt(LARGEST / (width * height)) * 100) / 100
+    return to_png(to_svg(places, graph.name), width, height, min(2.0, most) if zoom is None else zoom)
 
 
 def dot(model: Any, *, depth: int | None = None) -> str:

@@ -58,6 +58,10 @@
   var header = make("header", {}, document.body);
   make("h1", { text: data.title, title: data.title }, header);
   var theme = make("button", { id: "theme", type: "button", text: "Dark", "aria-pressed": "false" }, header);
+  if (window.top !== window) { // inside another page, as in the manual
+    var alone = make("a", { id: "alone", href: location.href, target: "_blank", rel: "noopener", text: "The page alone" }, header);
+    alone.addEventListener("click", function () { alone.href = location.href; });
+  }
   var bar = make("section", { id: "steps", "aria-label": "Steps" }, document.body);
   var where = make("div", { id: "where", "aria-live": "polite" }, bar);
   function button(text, name, action, id) {

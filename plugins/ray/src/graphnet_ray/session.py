@@ -189,6 +189,8 @@ def _local(cpus: int, object_store: int) -> dict[str, Any]:
 
 def load_ray() -> Any:
     """Ray, imported late: that takes 0.2 s."""
+    # Ray prints a paragraph on stdout for each process that ends; the communicator says it in a sentence.
+    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", "^A worker died or was killed while executing a task")
     try:
         import ray
     except ImportError as error:

@@ -71,7 +71,7 @@ class TensorBoard(Callback):
     def on_epoch_end(self, trainer: TrainingRun, record: EpochRecord) -> None:
         """Write the figures of the epoch, which are in the file when this returns."""
         log = self._log or self._open(trainer)
-        log.scalars(record.epoch, dict(_figures(record)))
+        log.scalars(record.epoch, dict(figures(record)))
         if self.histograms and record.epoch % self.histograms == 0:
             with trainer.evaluated_weights():
                 weights = {f"weights/{name}": np.array(p.value) for name, p in trainer.runner.parameters.items()}
@@ -99,13 +99,13 @@ class TensorBoard(Callback):
     def _open(self, trainer: TrainingRun, *, ended: bool = False) -> Log:
         from graphnet_tensorboard.log import Log  # here, because tensorboardX takes long to import
 
-        past = {record.epoch: dict(_figures(record)) for record in trainer.history.epochs}
+        past = {record.epoch: dict(figures(record)) for record in trainer.history.epochs}
         done = past if trainer.resumed else None
         self._log = Log((trainer.folder or Path()) / self.path, done, ended=ended)
         return self._log
 
 
-def _figures(record: EpochRecord) -> Iterator[tuple[str, float]]:
+def figures(record: EpochRecord) -> Iterator[tuple[str, float]]:
     """The scalars of an epoch by tag."""
     yield "loss/training", record.loss
     yield from ((f"{name}/training", value) for name, value in record.metrics.items())
