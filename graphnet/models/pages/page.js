@@ -590,7 +590,7 @@
     var found = own(data.recorded, path);
     if (!found) return;
     make("h3", { text: "For " + (data.recorded_of || "the example") + " (" + found.units + " units × " + found.steps + " steps)" }, side);
-    if (found.heat) make("div", { "class": "soft", text: "Values from " + figure(found.low) + " (blue below 0) to " + figure(found.high) + " (orange above 0)" }, side);
+    if (found.heat) make("div", { "class": "soft", text: "Values from " + figure(found.low) + " to " + figure(found.high) + (found.low < 0 ? "; orange above 0, blue below" : "; the stronger the colour, the larger") }, side);
     if (found.gate) make("div", { "class": "soft", text: "Saturation: " + ends(found) + "." }, side);
     if (found.heat) heatMap(found.heat, "Values by unit and step", side);
     if (found.norms.length > 1) chart([["norm of the gradient", found.norms]], "Gradient by step", side);
