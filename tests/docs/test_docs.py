@@ -33,7 +33,7 @@ def blocks(page):
     text = page.read_text(encoding="utf-8")
     return [
         (text[: m.start(1)].count("\n"), m[1])
-        for m in re.finditer(r"^```(?:python|\{code-cell\} ipython3)\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+        for m in re.finditer(r"^```(?:python|\{code-cell\} ipython3)\n(?::\w[^\n]*\n)*(.*?)^```", text, re.DOTALL | re.MULTILINE)
     ]
 
 
