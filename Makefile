@@ -113,7 +113,7 @@ sweep-kills: $(DEVELOPER_READY)
 STOPS ?= 20
 PARTITIONS ?= 10
 ray-faults: $(DEVELOPER_READY)
-	PYTHONPATH=plugins/ray/tests OMP_NUM_THREADS=1 $(BIN)/python -m ray_faults --kills $(N) --stops $(STOPS) --partitions $(PARTITIONS) $(if $(SEED),--seed $(SEED))
+	PYTHONPATH=plugins/ray/tests OMP_NUM_THREADS=1 $(BIN)/python -m ray_faults --kills $(if $(filter command,$(origin N)),$(N),50) --stops $(STOPS) --partitions $(PARTITIONS) $(if $(SEED),--seed $(SEED))
 
 # A long training of changing shapes, with its memory and descriptors: make endurance N=100000 (SEED=, BACKEND=).
 endurance: $(DEVELOPER_READY)
