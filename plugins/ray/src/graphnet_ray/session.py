@@ -98,6 +98,8 @@ def _initialize(ray: Any, address: str | None, cpus: int, object_store: int) -> 
         _require_listener(address)
     # Read when ray.init runs; a user's own setting stays.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # Ray gives its workers a lower priority than this process, which then waits for the slower ranks.
+    os.environ.setdefault("RAY_worker_niceness", "0")
     local = {} if address else _local(cpus, object_store)
     # Ray logs the end of each process, which the communicator reports in a sentence.
     logger, level = logging.getLogger("ray"), logging.CRITICAL
