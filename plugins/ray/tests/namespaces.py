@@ -8,7 +8,6 @@ import secrets
 import shutil
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -54,23 +53,37 @@ def start():
     ray("start", "--head", f"--node-ip-address={NETWORK}.1", f"--port={PORT}", "--num-cpus=0",
         "--include-dashboard=false", "--object-store-memory=200000000", "--disable-usage-stats")  # fmt: skip
     for node in range(NODES):
-        ray("start", f"--address={address}", f"--node-ip-address={NETWORK}.{node + 2}", "--num-cpus=2",
-            "--object-store-memory=200000000", "--disable-usage-stats", inside=f"gn{node}")  # fmt: skip
+        join(node)
     return address
 
 
-def ray(*words, inside=None):
-    prefix = [] if inside is None else ["ip", "netns", "exec", inside]
+def join(node):
+    """Start the node in a namespace."""
+    ray("start", f"--address={NETWORK}.1:{PORT}", f"--node-ip-address={NETWORK}.{node + 2}", "--num-cpus=2",
+        "--object-store-memory=200000000", "--disable-usage-stats", namespace=f"gn{node}")  # fmt: skip
+
+
+def ray(*words, namespace=None):
+    prefix = [] if namespace is None else ["ip", "netns", "exec", namespace]
     done = subprocess.run([*prefix, RAY, *words], capture_output=True, text=True, check=False, timeout=120)
     if done.returncode:
         raise RuntimeError(f"ray {' '.join(words)}: {done.stdout}{done.stderr}")
 
 
 def cut(node, seconds):
-    """Pull out the cable of a node, and put it back after some seconds, or not at all."""
+    """Pull out the cable of a node for some seconds; a node that the cluster has given up meanwhile starts again."""
     ip("link", "set", f"gnhost{node}", "down")
-    if seconds is not None:
-        threading.Timer(seconds, ip, ["link", "set", f"gnhost{node}", "up"], {"check": False}).start()
+    time.sleep(seconds)
+    ip("link", "set", f"gnhost{node}", "up")
+    time.sleep(5)
+    if not any(b"raylet/raylet" in _command(Path("/proc") / pid) for pid in inside(node)):
+        join(node)
+
+
+def inside(node):
+    """The processes in a namespace."""
+    done = subprocess.run(["ip", "netns", "pids", f"gn{node}"], capture_output=True, text=True, check=False)
+    return done.stdout.split()
 
 
 def stop():
@@ -82,7 +95,7 @@ def stop():
     for folder in ours:
         _kill(folder)
     for node in range(NODES):
-        for pid in subprocess.run(["ip", "netns", "pids", f"gn{node}"], capture_output=True, text=True).stdout.split():
+        for pid in inside(node):
             _kill(Path("/proc") / pid)
         ip("link", "del", f"gnhost{node}", check=False)  # a namespace keeps its end until all its processes are gone
         ip("netns", "del", f"gn{node}", check=False)

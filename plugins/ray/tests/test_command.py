@@ -14,9 +14,9 @@ import pytest
 pytest.importorskip("ray", reason="Ray is not installed")
 pytest.importorskip("graphnet_ray")
 
-import ray  # noqa: E402
+import ray
 
-from graphnet import Model  # noqa: E402
+from graphnet import Model
 
 MODEL = """\
 format: graphnet/1
