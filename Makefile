@@ -18,7 +18,7 @@ FORGET_FORMER := $(BIN)/python -m pip uninstall --quiet --quiet --yes --disable-
 USER_READY := $(VENV)/.user-ready$(WITHOUT:%=-without-%)
 DEVELOPER_READY := $(VENV)/.developer-ready$(WITHOUT:%=-without-%)
 
-.PHONY: setup demo bench check test fast soak fuzz fuzz-files crash sweep-kills plants endurance lint types licences suites clean-environments guide compat import-time wheels docs docs-links docs-search clean
+.PHONY: setup demo bench check test fast soak fuzz fuzz-files crash sweep-kills plants endurance lint types licences suites before-suites clean-environments guide compat import-time wheels docs docs-links docs-search clean
 .NOTPARALLEL:
 
 setup: $(DEVELOPER_READY)
@@ -41,7 +41,7 @@ $(DEVELOPER_READY): $(PYPROJECTS) requirements.lock | $(BIN)/python
 	@echo "setup: installing the packages of requirements.lock into $(VENV) (about a minute)"
 	@$(FORGET_FORMER)
 	@awk '/^[a-z]/ { kept = !/^llvmlite==/ } /^#/ { kept = 1 } kept || "$(WITHOUT)" == ""' requirements.lock > $(VENV)/requirements.lock
-	@if $(PIP) --require-hashes -r $(VENV)/requirements.lock; then \
+	@if $(PIP) --no-compile --require-hashes -r $(VENV)/requirements.lock; then \
 		echo "setup: installing graphnet and its plugins from their folders"; \
 		$(PIP) --no-deps --no-build-isolation -e . $(PLUGINS); \
 	else \
@@ -67,7 +67,11 @@ check: lint types fast
 fast: $(DEVELOPER_READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "not slow" $(WITHOUT:%=--ignore=plugins/%)
 
-test: lint types licences suites clean-environments guide
+# Before the suites, which use all cores, two things that wait for the network and for single processes at the same time.
+test: before-suites suites
+
+before-suites: | $(BIN)/python
+	@$(BIN)/python scripts/together.py "$(MAKE) --no-print-directory lint types licences" "$(MAKE) --no-print-directory clean-environments"
 
 lint: $(DEVELOPER_READY)
 	$(BIN)/python -m ruff check .
@@ -79,11 +83,16 @@ licences: $(DEVELOPER_READY)
 types: $(DEVELOPER_READY)
 	$(BIN)/python -m mypy
 
-# The conformance of each plugin's layers is tested by clean-environments, where the plugin is alone.
-suites: $(DEVELOPER_READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --ignore-glob='plugins/*/tests/test_conformance.py' $(WITHOUT:%=--ignore=plugins/%) $(BY_HAND:%=--ignore=plugins/%)
+# Tests that find nothing more here than in clean-environments, where the plugin is alone: the conformance of each plugin's
+# layers, and the native backend, whose tests need no other plugin (but one file has helpers of graphnet's own tests).
+ALONE := $(wildcard plugins/*/tests/test_conformance.py) $(filter-out %/test_inner_axes.py,$(wildcard plugins/native/tests/test_*.py))
 
-clean-environments: $(DEVELOPER_READY)
+# In the order of the files: by default, those with the fewest tests come last, and some of them take longest.
+suites: $(DEVELOPER_READY)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ALONE:%=--ignore=%) $(WITHOUT:%=--ignore=plugins/%) $(BY_HAND:%=--ignore=plugins/%)
+
+# Needs nothing but Python and pip, so that it can run while the developers' environment is set up. Follows the guide, too.
+clean-environments: | $(BIN)/python
 	$(BIN)/python scripts/clean_environments.py $(WITHOUT:%=--without %)
 
 # Heavy search, of which `make test` runs a short version: random cells and graphs against the reference backend.

@@ -1,13 +1,13 @@
-"""Test each distribution alone: build every wheel, and run its tests where nothing else is installed.
+"""Test each distribution alone: build every wheel, run its tests where nothing else is installed, and follow the guide.
 
     python scripts/clean_environments.py
 
 Each plugin's suite runs in a new virtual environment with its wheel, its dependencies and the test tools (its extra
 ``test``); the tests of graphnet marked ``no_plugins`` run where no plugin is installed. The third-party plugins of
 examples/third_party, and one that ``graphnet new-plugin`` writes, are tested in the same way and must also pass
-``graphnet check``. The package index is on, and every distribution that is called ``graphnet…``, or owns a folder of
-that name, must come from a wheel of this checkout. The tests are copied out of the checkout, so that nothing is
-imported from there. The exit code is 1 if anything fails.
+``graphnet check``. The guide, docs/plugins.md, is followed with the same wheels. The package index is on, and every
+distribution that is called ``graphnet…``, or owns a folder of that name, must come from a wheel of this checkout. The
+tests are copied out of the checkout, so that nothing is imported from there. The exit code is 1 if anything fails.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from pathlib import Path
 from build_wheels import build, build_all, build_tools
 from distributions import ROOT, Distribution, discover, needed, read
 from environments import CommandError, create, install, run
+from follow_guide import GUIDE, follow_guide
 
 CORE = "graphnet-framework"
 #: Lists what is installed: whether pip took it from a local file (PEP 610), and its folders named graphnet….
@@ -160,8 +161,20 @@ def _names(wheels: list[str]) -> list[str]:
     return [Path(wheel).name.split("-")[0].replace("_", "-") for wheel in wheels]
 
 
+def check_guide(wheels: dict[str, Path], work: Path) -> bool:
+    """Follow the guide in a new environment, print its report, and return whether every block ran."""
+    report: list[str] = []
+    try:
+        follow_guide(wheels, work / "guide", report.append)
+    except CommandError as error:
+        print(f"\n=== {GUIDE.name}: FAILED\n{error}", flush=True)
+        return False
+    print("\n".join([f"\n=== {GUIDE.name}: passed", *report]), flush=True)
+    return True
+
+
 def main() -> int:
-    """Build every wheel, run every suite (two at a time) and print a summary; return the exit code."""
+    """Build every wheel, run every suite and the guide (two at a time) and print a summary; return the exit code."""
     parser = argparse.ArgumentParser(description="Test each distribution alone.")
     parser.add_argument("--without", action="append", default=[], metavar="PLUGIN", help="leave out plugins/PLUGIN")
     left_out = {f"graphnet-{name}" for name in parser.parse_args().without}
@@ -178,11 +191,14 @@ def main() -> int:
         # That of the recurrent layers takes longest: if it began last, one core would wait for it.
         planned.sort(key=lambda suite: suite.distribution.name != "graphnet-recurrent")
         known |= {suite.distribution.name: suite.distribution for suite in third_party}
+        guide = workers.submit(check_guide, wheels, Path(work))
         passed = list(workers.map(partial(check, wheels=wheels, known=known, work=Path(work)), planned))
+        followed = guide.result()
     for suite, good in zip(planned, passed, strict=True):
         print(f"{'passed' if good else 'FAILED'}: {suite.distribution.name} {' '.join(suite.arguments)}".rstrip())
     print(f"clean environments: {sum(passed)} of {len(passed)} suites passed")
-    return 0 if all(passed) else 1
+    print(f"{'passed' if followed else 'FAILED'}: every block of docs/{GUIDE.name}")
+    return 0 if all(passed) and followed else 1
 
 
 if __name__ == "__main__":

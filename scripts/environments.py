@@ -17,18 +17,27 @@ class CommandError(Exception):
     """A command failed; the message holds its output."""
 
 
-def create(folder: Path, base: Path | None = None) -> Path:
-    """Create a virtual environment with pip, of the Python ``base`` (default: this one); return its Python."""
+def create(folder: Path, base: Path | None = None, pip: bool = False) -> Path:
+    """Create a virtual environment of the Python ``base`` (default: this one); return its Python.
+
+    One of another Python has pip. One of this Python has it on request: that takes longer, and :func:`install` can use
+    the pip of this process.
+    """
     if base is None:
-        venv.create(folder, with_pip=True, clear=True)
+        venv.create(folder, with_pip=pip, clear=True)
     else:
         run([str(base), "-m", "venv", "--clear", str(folder)])
     return folder / ("Scripts" if sys.platform == "win32" else "bin") / "python"
 
 
 def install(python: Path, *requirements: str) -> None:
-    """Install into the environment of ``python``; raise CommandError with pip's output."""
-    run([str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *requirements])
+    """Install into the environment of ``python``; raise CommandError with pip's output.
+
+    Modules are compiled when they are imported: of what is installed, the tests import a small part.
+    """
+    own = any(python.parent.glob("pip*"))
+    pip = [str(python), "-m", "pip"] if own else [sys.executable, "-m", "pip", "--python", str(python)]
+    run([*pip, "install", "--quiet", "--disable-pip-version-check", "--no-compile", *requirements])
 
 
 def run(command: list[str], folder: Path | None = None, variables: Mapping[str, str] | None = None) -> str:

@@ -13,7 +13,9 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from build_wheels import build_all
@@ -54,20 +56,20 @@ def blocks(page: Path = GUIDE) -> list[Block]:
     return result
 
 
-def follow(page: Path, python: Path, folder: Path) -> None:
-    """Run the blocks of a page, starting in ``folder``; raise CommandError if one fails."""
+def follow(page: Path, python: Path, folder: Path, report: Callable[[str], object]) -> None:
+    """Run the blocks of a page, starting in ``folder``, and report each; raise CommandError if one fails."""
     current = folder
     for block in blocks(page):
         if block.path is not None:
             target = current / block.path
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(block.text, encoding="utf-8")
-            print(f"{page.name}:{block.line}: wrote {block.path}", flush=True)
+            report(f"{page.name}:{block.line}: wrote {block.path}")
             continue
-        current = _shell(block, page, python, current)
+        current = _shell(block, page, python, current, report)
 
 
-def _shell(block: Block, page: Path, python: Path, folder: Path) -> Path:
+def _shell(block: Block, page: Path, python: Path, folder: Path, report: Callable[[str], object]) -> Path:
     """Run one block; return the folder in which the shell ended."""
     environment = {name: value for name, value in os.environ.items() if name not in LEAKS}
     environment |= {"PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}", "PYTHONNOUSERSITE": "1"}
@@ -86,7 +88,7 @@ def _shell(block: Block, page: Path, python: Path, folder: Path) -> Path:
         )
         if done.returncode:
             raise CommandError(f"{page.name}:{block.line}:\n{block.text}\n{done.stdout}\n(exit code {done.returncode})")
-        print(f"{page.name}:{block.line}: ran\n{_last(done.stdout)}", flush=True)
+        report(f"{page.name}:{block.line}: ran\n{_last(done.stdout)}")
         return Path(last_folder.read().strip())
 
 
@@ -94,15 +96,19 @@ def _last(text: str, lines: int = 6) -> str:
     return "\n".join(f"    {line[:160]}" for line in text.rstrip().splitlines()[-lines:])
 
 
+def follow_guide(wheels: dict[str, Path], work: Path, report: Callable[[str], object]) -> None:
+    """Install what the guide expects into a new environment, and run the guide; raise CommandError if it fails."""
+    python = create(work / "venv", pip=True)
+    install(python, *(str(wheels[name]) for name in NEEDED))
+    (work / "reader").mkdir()
+    follow(GUIDE, python, work / "reader", report)
+
+
 def main() -> int:
-    """Install what the guide expects, and run the guide; return the exit code."""
+    """Build the wheels and follow the guide; return the exit code."""
     try:
-        wheels = build_all()
         with tempfile.TemporaryDirectory(prefix="guide-") as work:
-            python = create(Path(work) / "venv")
-            install(python, *(str(wheels[name]) for name in NEEDED))
-            (Path(work) / "reader").mkdir()
-            follow(GUIDE, python, Path(work) / "reader")
+            follow_guide(build_all(), Path(work), partial(print, flush=True))
     except CommandError as error:
         print(f"a block of the guide failed:\n{error}")
         return 1

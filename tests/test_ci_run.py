@@ -47,7 +47,7 @@ def test_a_missing_browser_is_installed_before_the_tests(machine):
     assert [call.split()[-1] for call in asked] == ["update", "fonts-dejavu-core", "fonts-dejavu-core"]
     assert "--download-only" in asked[1] and "--yes" in asked[2]
     makes = [call for call in calls if call.startswith("make")]
-    assert makes == ["make setup PYTHON=python3", "make test PYTHON=python3"] and calls[-1] == makes[-1]
+    assert makes == ["make before-suites PYTHON=python3", "make suites PYTHON=python3"] and calls[-1] == makes[-1]
 
 
 @pytest.mark.parametrize("way", ["fails", "nobody", "elsewhere"])
@@ -58,7 +58,7 @@ def test_without_a_browser_the_tests_run_and_a_line_says_so(machine, way):
     if way == "nobody":
         add("id", "echo 1000")
     done, calls = run()
-    assert done.returncode == 0 and calls[-1] == "make test PYTHON=python3"
+    assert done.returncode == 0 and calls[-1] == "make suites PYTHON=python3"
     reason = "E: no such package" if way == "fails" else "only root can install it, with apt-get"
     assert f"pages are not tested in a browser: {reason}" in done.stderr
     assert way == "fails" or not [call for call in calls if call.startswith("apt-get")]
@@ -68,7 +68,7 @@ def test_a_browser_that_is_there_is_used_and_failing_tests_fail(machine):
     add, run = machine
     for name in ("apt-get", "chromedriver", "google-chrome"):
         add(name)
-    add("make", 'test "$1" != test')
+    add("make", 'test "$1" != suites')
     done, calls = run()
     assert done.returncode == 1 and done.stderr == ""
-    assert calls[-1] == "make test PYTHON=python3" and not [call for call in calls if call.startswith("apt-get")]
+    assert calls[-1] == "make suites PYTHON=python3" and not [call for call in calls if call.startswith("apt-get")]

@@ -15,6 +15,7 @@ from graphnet.cli.paths import FilledPath, Names, ReadPath, max_bytes
 
 if TYPE_CHECKING:
     from graphnet.models.train_file import TrainingJob
+    from graphnet.training.distributed import DataParallel
     from graphnet.training.history import History
 
 
@@ -52,6 +53,9 @@ if TYPE_CHECKING:
 @click.option(
     "--backend", type=Names("backends"), help="The backend: numpy, reference (node by node), or one of a plugin."
 )
+@click.option("--workers", type=int, help="Processes that compute each batch together; see docs/distributed.md.")
+@click.option("--communicator", type=Names("communicators"), help="What connects them: ray, unless another is named.")
+@click.option("--address", metavar="ADDRESS", help="Of a cluster that is running, as the communicator takes it.")
 @click.option(
     "--find-rate", is_flag=True, help="Instead of training, try rising learning rates, and suggest one; writes nothing."
 )
@@ -76,6 +80,9 @@ def command(
     drop_last: bool | None,
     threads: int | None,
     backend: str | None,
+    workers: int | None,
+    communicator: str | None,
+    address: str | None,
     find_rate: bool,
     on_nan: str | None,
     detect_anomaly: bool | None,
@@ -99,6 +106,7 @@ def command(
         "seed": seed, "epochs": epochs, "batch_size": batch_size, "drop_last": drop_last, "threads": threads,
         "backend": backend, "on_nan": on_nan, "detect_anomaly": detect_anomaly, "save_bad_batch": save_bad_batch,
     }  # fmt: skip
+    engine = _engine(workers, communicator, address)
     signals: Signals = ctx.meta.setdefault(SIGNALS, Signals())
     shown = progress(sys.stdout)
     callbacks = [shown, StopOnSignal(signals)]
@@ -112,12 +120,13 @@ def command(
             runs=runs,
             callbacks=callbacks,
             max_bytes=max_bytes,
+            engine=engine,
             **settings,
         )
     else:
         _refuse_settings(ctx)
         names = [name.strip() for name in (allow or "").split(",") if name.strip()]
-        session = prepare_resumed(resume, epochs=epochs, allow=names, data=data, callbacks=callbacks)
+        session = prepare_resumed(resume, epochs=epochs, allow=names, data=data, callbacks=callbacks, engine=engine)
         if session.over:
             more = "It no longer improved." if session.exhausted else "More epochs: --epochs N"
             click.echo(f"{resume}: the run has ended; nothing was changed. {more}")
@@ -158,6 +167,19 @@ def _show_rates(session: TrainingJob) -> None:
         click.echo(f"suggested learning rate: {curve.suggestion:.2g} (in the file: {present:g})")
 
 
+def _engine(workers: int | None, communicator: str | None, address: str | None) -> DataParallel | None:
+    """The engine of the command line; None if no workers were asked for."""
+    if workers is None:
+        if communicator is not None or address is not None:
+            option = "--communicator" if communicator is not None else "--address"
+            raise click.UsageError(f"{option} needs --workers.")
+        return None
+    from graphnet.training.distributed import DataParallel
+
+    options: dict[str, Any] = {} if address is None else {"address": address}
+    return DataParallel(communicator or "ray", workers=workers, **options)
+
+
 def _data(path: str | None, options: Mapping[str, Any]) -> Any:
     """The setting ``training.data`` of the command line; None if nothing was given."""
     given = data_options.settings(options)
@@ -167,7 +189,7 @@ def _data(path: str | None, options: Mapping[str, Any]) -> Any:
 
 
 #: What may be given together with --resume.
-RESUMABLE = ("resume", "allow", "epochs", "data")
+RESUMABLE = ("resume", "allow", "epochs", "data", "workers", "communicator", "address")
 
 
 def _refuse_settings(ctx: click.Context) -> None:

@@ -34,29 +34,21 @@ class Share:
         The rows of the whole batch.
     longest : mapping of input number to int
         For each input whose rows differ in length, the steps of the longest row of the whole batch.
-    counts : bool
-        Whether its rows count: a process without rows computes the first one with the others, and adds nothing.
-    rank, size : int
-        Of this process.
-    sum : callable or None
-        Adds up a flat array over all processes, each of which must call it. None: statistics are those of the own rows.
+    gather : callable or None
+        Returns the vectors of all processes, ``(size, n)`` in float64, each of which must call it; zeros for a process
+        whose rows do not count. None: statistics are those of the own rows.
     """
 
     start: int
     stop: int
     total: int
     longest: Mapping[int, int] = field(default_factory=dict)
-    counts: bool = True
-    rank: int = 0
-    size: int = 1
-    sum: Callable[[Array], Array] | None = None
+    gather: Callable[[Array], Array] | None = None
 
     def gathered(self, vector: Array) -> Array:
-        """The vectors of all processes, ``(size, n)``, in float64."""
-        assert self.sum is not None
-        table = np.zeros((self.size, len(vector)))
-        table[self.rank] = vector
-        return self.sum(table.reshape(-1)).reshape(table.shape)
+        """The vectors of all processes; see ``gather``."""
+        assert self.gather is not None
+        return self.gather(vector)
 
 
 _share: ContextVar[Share | None] = ContextVar("graphnet share of a batch", default=None)
@@ -70,7 +62,7 @@ def current() -> Share | None:
 def statistics() -> Share | None:
     """The share over whose processes statistics of a batch are to be added up; None if there is none."""
     share = _share.get()
-    return None if share is None or share.sum is None else share
+    return None if share is None or share.gather is None else share
 
 
 @contextmanager

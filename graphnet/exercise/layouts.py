@@ -39,11 +39,8 @@ class Layout(NamedTuple):
         blocks = dict(zip(self.rows, np.split(array, ends), strict=True))
         blocks.setdefault("b", np.zeros((1, array.shape[1])))
         wanted = sorted(range(len(self.gates)), key=lambda j: "hifgo".index(self.gates[j]))
-        x, h, b = (
-            np.concatenate([np.split(blocks[name], len(self.gates), axis=1)[j] for j in wanted], axis=1)
-            for name in "xhb"
-        )
-        return x, h, b[0]
+        columns = np.concatenate([np.arange(j * self.units, (j + 1) * self.units) for j in wanted])
+        return blocks["x"][:, columns], blocks["h"][:, columns], blocks["b"][0, columns]
 
     def join(self, blocks: dict[str, Array]) -> Array:
         """The opposite: the oracle's blocks as the student's array."""

@@ -132,12 +132,15 @@ def line(record: EpochRecord) -> str:
     return json.dumps(finite(record.flat()), allow_nan=False) + "\n"
 
 
-def summary(history: History, backend: str | None, test: Mapping[str, float]) -> dict[str, Any]:
+def summary(
+    history: History, backend: str | None, test: Mapping[str, float], engine: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """The contents of ``summary.json``."""
     best = history.best
     return {
         "stopped": history.stopped,
         "backend": backend,
+        **({} if engine is None else {"engine": dict(engine)}),
         "epochs": len(history),
         "best_epoch": history.best_epoch,
         **({} if history.figure is None else {"figure": history.figure}),

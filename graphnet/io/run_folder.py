@@ -41,7 +41,8 @@ class RunFolder(Callback, Checkpoints):
 
     ======================  ===========================================================================
     ``model.yaml``          the graph and the training configuration
-    ``versions.json``       graphnet, plugins in order, packages, platform, backend, BLAS and its threads
+    ``versions.json``       graphnet, plugins in order, packages, platform, backend, BLAS and its threads,
+                            and the engine, if several processes compute the batches
     ``checkpoints/``        one folder for each of the last checkpoints: all that the run needs to go on,
                             and the weights of the best epoch so far
     ``metrics.jsonl``       one JSON object for each epoch
@@ -111,6 +112,8 @@ class RunFolder(Callback, Checkpoints):
         self._writer: CheckpointWriter | None = None
         self._schedule: Schedule | None = None
         self._backend: str | None = None
+        #: What has computed the batches; None for this process alone.
+        self._engine: Mapping[str, Any] | None = None
         self._warned: set[str] = set()
         self._step = 0
         self._keep_all = False
@@ -153,7 +156,7 @@ class RunFolder(Callback, Checkpoints):
         try:
             if self._keep_all:
                 return
-            self._backend = trainer.runner.backend
+            self._backend, self._engine = trainer.runner.backend, _engine_of(trainer)
             failures = self._export(trainer, history)
             if history.stopped == "failed" or not self.awaits_test:
                 failures += _failures([lambda: self._summarize(history, {})])
@@ -215,7 +218,7 @@ class RunFolder(Callback, Checkpoints):
             self.release()
 
     def _summarize(self, history: History, test: Mapping[str, float]) -> None:
-        summary = run_files.summary(history, self._backend, test)
+        summary = run_files.summary(history, self._backend, test, self._engine)
         self._write(SUMMARY, (json.dumps(summary, indent=2) + "\n").encode())
 
     # ------------------------------------------------------------------ checkpoints
@@ -227,7 +230,7 @@ class RunFolder(Callback, Checkpoints):
         FileError
             If that is not possible.
         """
-        self._backend = trainer.runner.backend
+        self._backend, self._engine = trainer.runner.backend, _engine_of(trainer)
         facts = {"backend": self._backend, **_model_fact(trainer), "epochs": trainer.config.epochs}
         facts |= {"versions": self._versions(trainer)}
         if self._resumed is None:
@@ -292,7 +295,8 @@ class RunFolder(Callback, Checkpoints):
         return config.changed(data=_from_run(config.data, self.path, folder))
 
     def _versions(self, trainer: CheckpointedRun) -> dict[str, Any]:
-        return versions(trainer.config.threads, trainer.runner.backend)
+        engine = {} if self._engine is None else {"engine": dict(self._engine)}
+        return versions(trainer.config.threads, trainer.runner.backend) | engine
 
     def _take_up(self) -> None:
         """Lock the folder of a resumed run, which must not have gone on since it was read."""
@@ -462,3 +466,9 @@ def relative(path: Path, folder: Path) -> str:
         return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
     except ValueError:  # on another drive
         return str(path.resolve())
+
+
+def _engine_of(trainer: Any) -> Mapping[str, Any] | None:
+    """The settings of the engine of a Trainer; None without one."""
+    engine = getattr(trainer, "engine", None)
+    return None if engine is None else engine.settings()

@@ -69,7 +69,7 @@ def shared_moments(share: Share, x: Any, across: tuple[int, ...], mask: Any, ste
     count, mean, variance, _ = moments(x, across, mask, steps)
     size = mean.size
     own = np.zeros(2 + 2 * size)
-    if share.counts and steps:
+    if steps:
         own[:] = np.concatenate([[count, steps], mean.reshape(-1), variance.reshape(-1)])
     table = share.gathered(own)
     counts, means, variances = table[:, :1], table[:, 2 : 2 + size], table[:, 2 + size :]
@@ -77,14 +77,13 @@ def shared_moments(share: Share, x: Any, across: tuple[int, ...], mask: Any, ste
     centre = (counts * means).sum(axis=0) / total
     spread = (counts * (variances + (means - centre) ** 2)).sum(axis=0) / total
     centre, spread = (part.reshape(mean.shape).astype(x.dtype) for part in (centre, spread))
-    return total, centre, spread, x - centre, int(table[:, 1].sum())
+    return total, centre, spread, x - centre, int(np.nan_to_num(table[:, 1]).sum())
 
 
 def shared_sums(share: Share, *sums: Any) -> tuple[Any, ...]:
     """Sums over the rows of this process as sums over those of all processes of a share."""
     flat = np.concatenate([np.asarray(part, np.float64).reshape(-1) for part in sums])
-    assert share.sum is not None
-    total = share.sum(flat if share.counts else np.zeros_like(flat))
+    total = share.gathered(flat).sum(axis=0)
     ends = np.cumsum([part.size for part in sums])
     parts = zip(sums, ends, strict=True)
     return tuple(total[end - part.size : end].reshape(part.shape).astype(part.dtype) for part, end in parts)

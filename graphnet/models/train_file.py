@@ -30,6 +30,7 @@ from graphnet.models.model import Model
 from graphnet.models.runs import open_run
 from graphnet.models.standardized import standardized
 from graphnet.training.callbacks import Callback
+from graphnet.training.computation import Engine
 from graphnet.training.config import TrainingConfig
 from graphnet.training.history import History
 from graphnet.training.trainer import Trainer
@@ -118,6 +119,7 @@ def prepare(
     runs: str | os.PathLike[str] = "runs",
     callbacks: Iterable[Callback] = (),
     max_bytes: int | None = None,
+    engine: Engine | None = None,
     **settings: Any,
 ) -> TrainingJob:
     """Read a model file and its data, and check that they fit each other.
@@ -134,6 +136,8 @@ def prepare(
     callbacks : iterable of Callback
     max_bytes : int, optional
         The bytes that the weights may need together; None: 128 MiB.
+    engine : DataParallel, optional
+        Computes each batch with several processes.
     **settings
         Fields of :class:`~graphnet.training.config.TrainingConfig` that replace those of the file, unless None.
 
@@ -146,8 +150,9 @@ def prepare(
         file = read_model(path, allocate=False)
     folder = RunFolder(output, runs=runs)
     return prepare_model(
-        file, folder_of(path), data=data, folder=folder, callbacks=callbacks, max_bytes=max_bytes, **settings
-    )
+        file, folder_of(path), data=data, folder=folder, callbacks=callbacks, max_bytes=max_bytes, engine=engine,
+        **settings,
+    )  # fmt: skip
 
 
 def prepare_model(
@@ -158,6 +163,7 @@ def prepare_model(
     data: Setting = None,
     callbacks: Iterable[Callback] = (),
     max_bytes: int | None = None,
+    engine: Engine | None = None,
     **settings: Any,
 ) -> TrainingJob:
     """As :func:`prepare`, for a model that has been read; the paths in it are relative to ``base``."""
@@ -171,7 +177,7 @@ def prepare_model(
     config, dataset = named(graph, config, dataset)
     name = path_in(setting)
     folder.data = moved(setting, base, str) if name is not None and is_file(name, base) else None
-    trainer = Trainer(graph, config.changed(data=setting), callbacks=[folder, *callbacks])
+    trainer = Trainer(graph, config.changed(data=setting), callbacks=[folder, *callbacks], engine=engine)
     if len(dataset.train):  # labels of the test split are numbered as those of the training split
         trainer.config = _with_class_names(trainer, dataset)
         trainer.config = trainer.classified(dataset.train.targets)
@@ -207,6 +213,7 @@ def prepare_resumed(
     allow: Iterable[str] = (),
     data: str | None = None,
     callbacks: Iterable[Callback] = (),
+    engine: Engine | None = None,
 ) -> TrainingJob:
     """Open the folder of a run and its data, to go on from its newest whole checkpoint.
 
@@ -221,6 +228,8 @@ def prepare_resumed(
     data : str, optional
         Where the data are now; their contents must be those of the run.
     callbacks : iterable of Callback
+    engine : DataParallel, optional
+        Computes each batch with several processes, whatever has computed the run so far.
 
     Raises
     ------
@@ -228,7 +237,7 @@ def prepare_resumed(
         If the run cannot go on.
     """
     run = open_run(path, data=data)
-    trainer = Trainer.resume(run, epochs=epochs, allow=allow, callbacks=callbacks)
+    trainer = Trainer.resume(run, epochs=epochs, allow=allow, callbacks=callbacks, engine=engine)
     exhausted = run.snapshot.values.get("stopped") == "patience"
     ended = run.snapshot.epoch >= trainer.config.epochs or exhausted
     over = run.complete and ended

@@ -255,6 +255,7 @@ class Trainer(RunView, ExplainedAttributes):
         epochs: int | None = None,
         allow: Iterable[str] = (),
         callbacks: Iterable[Callback] = (),
+        engine: Engine | None = None,
     ) -> Self:
         """A Trainer whose ``fit``, with the data of the run, goes on from its last checkpoint, equal to the bit.
 
@@ -270,6 +271,8 @@ class Trainer(RunView, ExplainedAttributes):
             over as many as before when ``epochs`` is raised.
         callbacks : iterable of Callback
             Those that were passed to the Trainer; their state is restored.
+        engine : DataParallel, optional
+            As for the Trainer. It may differ from that of the run; the result then differs by the order of sums.
 
         Raises
         ------
@@ -294,6 +297,7 @@ class Trainer(RunView, ExplainedAttributes):
             resumption.config,
             callbacks=[*own, *stored.callbacks, *_given(callbacks)],
             checkpoints=stored.checkpoints,
+            engine=engine,
         )
         resumption.check(fingerprint(trainer.graph, trainer.config, trainer.runner.backend))
         trainer._resumption = resumption

@@ -52,6 +52,7 @@ class Browser:
         logs = {"browser": "ALL", "performance": "ALL"}
         capabilities = {"alwaysMatch": {"goog:chromeOptions": options, "goog:loggingPrefs": logs}}
         self.base += "/" + self.call("", {"capabilities": capabilities})["sessionId"]
+        self.call("/timeouts", {"script": 110_000})
 
     def call(self, path, body=None):
         data = None if body is None else json.dumps(body).encode()

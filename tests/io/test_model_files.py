@@ -61,8 +61,8 @@ class Optional(Layer):
         return (error * self.scale, None if alone else error * self.scale)
 
 
-@pytest.fixture(autouse=True)
-def plugins():
+@pytest.fixture(scope="module")
+def loaded():
     """Only graphnet's own layers, and those of these tests."""
 
     @hookimpl
@@ -75,7 +75,12 @@ def plugins():
     manager = PluginManager()
     manager.load(allow=())
     assert manager.register(module, name="tests", distribution="graphnet-tests", version="1.2.3").status == "loaded"
-    with using(manager):
+    return manager
+
+
+@pytest.fixture(autouse=True)
+def plugins(loaded):
+    with using(loaded.copy()) as manager:
         yield manager
 
 

@@ -25,15 +25,20 @@ class Blend(Layer):
         return (error * self.scale, *(None if gone else error for gone in left_out))
 
 
-@pytest.fixture(autouse=True)
-def plugins():
+@pytest.fixture(scope="module")
+def loaded():
     module = types.ModuleType("test_plugin")
     module.graphnet_register_layers = hookimpl(lambda register: register(Blend))
     module.graphnet_register_layers.__name__ = "graphnet_register_layers"
     manager = PluginManager()
     manager.load(allow=())
     assert manager.register(module, name="tests", version="1.0").status == "loaded"
-    with using(manager):
+    return manager
+
+
+@pytest.fixture(autouse=True)
+def plugins(loaded):
+    with using(loaded.copy()):
         yield
 
 

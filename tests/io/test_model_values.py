@@ -97,8 +97,8 @@ class Ones(Initializer):
         return np.full(weights_shape, self.factor)
 
 
-@pytest.fixture(autouse=True)
-def plugins():
+@pytest.fixture(scope="module")
+def loaded():
     module = types.ModuleType("test_plugin")
 
     @hookimpl
@@ -119,7 +119,12 @@ def plugins():
     manager.load(allow=())
     for plugin, name in ((module, "graphnet-tests"), (other, "graphnet-ones")):
         assert manager.register(plugin, name=name, version="1.2.3").status == "loaded"
-    with using(manager):
+    return manager
+
+
+@pytest.fixture(autouse=True)
+def plugins(loaded):
+    with using(loaded.copy()):
         yield
 
 

@@ -15,6 +15,9 @@ from graphnet.core.errors import GraphnetError
 from graphnet.core.run import backends
 from graphnet.io import atomic, filesystem
 
+#: The kinds of registered objects whose names options take.
+KINDS = ("exporters", "datasets", "layers", "communicators")
+
 
 def build() -> dict[str, Any]:
     """The tree; plugins are loaded for it."""
@@ -24,7 +27,7 @@ def build() -> dict[str, Any]:
 
     found = manager()
     registry = found.registry
-    names = {kind: sorted({e.name for e in registry.entries(kind)}) for kind in ("exporters", "datasets", "layers")}
+    names = {kind: sorted({e.name for e in registry.entries(kind)}) for kind in KINDS}
     names["backends"] = sorted(backends.names())
     names["plugins"] = sorted({plugin.name for plugin in found.plugins})
     names["distributions"] = sorted({plugin.distribution for plugin in found.plugins})

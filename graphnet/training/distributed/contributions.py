@@ -1,8 +1,9 @@
-"""What a rank adds to the sums of one batch."""
+"""What a rank adds to the sums of one batch, and who has contributed numbers that are not finite."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -12,6 +13,25 @@ from graphnet.training.distributed.communicator import Communicator, Pending
 
 #: Stands for a rank all of whose contributions were finite.
 NEVER = 2**31
+
+
+@dataclass
+class Report:
+    """What all ranks have found, on rank 0.
+
+    Attributes
+    ----------
+    values : list of float
+        The sums of their losses.
+    failures : dict of int to int
+        For each rank with numbers that are not finite, which of its contributions was the first.
+    finite : list of bool
+        For each rank, whether its outputs and states are finite.
+    """
+
+    values: list[float]
+    failures: dict[int, int] = field(default_factory=dict)
+    finite: list[bool] = field(default_factory=list)
 
 
 class Contributions:
@@ -25,13 +45,14 @@ class Contributions:
 
     Attributes
     ----------
-    failed : int
-        The number of its first contribution that was not finite.
+    finite : bool
+        Whether its outputs and states are finite.
     """
 
     def __init__(self, communicator: Communicator, counts: bool) -> None:
         self.communicator, self.counts = communicator, counts
-        self.failed = NEVER
+        self.finite = True
+        self._failed, self._bad = NEVER, communicator.rank
         self._number = 0
 
     @property
@@ -39,10 +60,17 @@ class Contributions:
         """Whether this is rank 0, which receives the sums."""
         return self.communicator.rank == 0
 
-    def sum(self, buffer: Array) -> Array:
-        """The sum of an array over all ranks, for all of them."""
-        self._check(buffer)
-        return self.communicator.sum(buffer)
+    def gather(self, vector: Array) -> Array:
+        """The vectors of all ranks, ``(size, n)``, in float64."""
+        self._check(vector)
+        table = np.zeros((self.communicator.size, len(vector)))
+        if self.counts:
+            table[self.communicator.rank] = vector
+        table = self.communicator.sum(table.reshape(-1)).reshape(table.shape)
+        bad = [rank for rank, row in enumerate(table) if not finite(row)]
+        if bad and self._failed == NEVER:
+            self._failed, self._bad = self._number, bad[0]
+        return table
 
     def begin(self, buffer: Array, *, check: bool = False) -> Pending:
         """Begin to add up an array for rank 0; with ``check``, note whether it is finite."""
@@ -50,29 +78,30 @@ class Contributions:
             self._check(buffer)
         return self.communicator.begin_sum(buffer if self.counts else np.zeros_like(buffer), everywhere=False)
 
-    def finish(self, values: Sequence[float]) -> tuple[list[float], dict[int, int]]:
-        """Add up the losses of all ranks.
+    def begin_rows(self, buffer: Array) -> Pending:
+        """Begin to add up an array of all rows, which is zero in those of other ranks."""
+        self.finite = self.finite and finite(buffer)
+        return self.begin(buffer)
 
-        Returns
-        -------
-        list of float
-            The losses.
-        dict of int to int
-            For each rank that failed, the number of its first contribution that was not finite.
-        """
-        size, rank, width = self.communicator.size, self.communicator.rank, len(values) + 1
+    def finish(self, values: Sequence[float]) -> Report:
+        """Add up the losses of all ranks."""
+        size, rank, width = self.communicator.size, self.communicator.rank, len(values) + 3
         self._check(np.asarray(values, np.float64))
         table = np.zeros((size, width))
-        table[rank] = [*values, self.failed]
-        pending = self.communicator.begin_sum(table.reshape(-1), everywhere=False)
-        total = pending.result()
+        table[rank] = [*values, self._failed, self._bad, self.finite]
+        total = self.communicator.sum(table.reshape(-1), everywhere=False)
         if not self.leads:
-            return list(values), {}
+            return Report(list(values))
         table = total.reshape(size, width)
-        failures = {r: int(first) for r, first in enumerate(table[:, -1]) if first < NEVER}
-        return [float(loss) for loss in table[:, :-1].sum(axis=0)], failures
+        report = Report([float(loss) for loss in table[:, :-3].sum(axis=0)], finite=[bool(f) for f in table[:, -1]])
+        for sender, (first, bad) in enumerate(table[:, -3:-1]):
+            if first < NEVER:
+                report.failures[int(bad)] = min(int(first), report.failures.get(int(bad), NEVER))
+            elif not finite(table[sender]):
+                report.failures.setdefault(sender, NEVER - 1)
+        return report
 
     def _check(self, buffer: Array) -> None:
         self._number += 1
-        if self.failed == NEVER and self.counts and not finite(buffer):
-            self.failed = self._number
+        if self._failed == NEVER and self.counts and not finite(buffer):
+            self._failed = self._number

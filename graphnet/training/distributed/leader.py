@@ -66,7 +66,7 @@ class Leader:
         if self.communicator.changed:
             self._regroup({})
         start = BatchStart(self.feed, self._stores)
-        expected = self._expected(batch, start)
+        expected, unexplained = self._expected(batch, start), 0
         while self.communicator.size > 1:
             try:
                 computed = self._compute(batch, totals)
@@ -82,9 +82,11 @@ class Leader:
                     self.comparison = None
                 return self._added(batch, computed, totals)
             start.rewind(self.feed)
-            if not self._finite_alone(batch, start):
-                break
-            if not self._drop(computed.failures):
+            failed = _failed(computed.failures)
+            unexplained += not failed
+            if unexplained == 1 and not failed:  # something was lost on its way
+                continue
+            if not self._finite_alone(batch, start) or not self._drop(failed):
                 break
         return self.alone.forward(batch, totals)
 
@@ -166,13 +168,18 @@ class Leader:
         loss = sum(self.new_totals().loss_weights[name] * value for name, (value, _) in computed.values.items())
         return Result(loss, computed.gradients, dict(self.runner.buffers))
 
-    def _drop(self, failures: Mapping[int, int]) -> bool:
-        """Drop the ranks whose numbers were the first that are not finite; returns whether there are any."""
-        first = min(failures.values(), default=0)
-        bad = [rank for rank, number in failures.items() if number == first and rank]
-        if not bad:
+    def _drop(self, ranks: list[int]) -> bool:
+        """Drop ranks whose numbers are not finite; returns whether there are any."""
+        if not ranks:
             message = "numbers that are not finite in one process only; this batch was computed by rank 0 alone"
             warnings.warn(f"data-parallel training: {message}", GraphnetWarning, stacklevel=3)
             return False
-        self._regroup(dict.fromkeys(bad, "its numbers are not finite, those of rank 0 for the same rows are"))
+        self._regroup(dict.fromkeys(ranks, "its numbers are not finite, those of rank 0 for the same rows are"))
         return True
+
+
+def _failed(failures: Mapping[int, int]) -> list[int]:
+    """The ranks whose numbers were the first that are not finite, other than 0; none if that was everywhere."""
+    first = min(failures.values(), default=0)
+    ranks = [rank for rank, number in failures.items() if number == first]
+    return [] if 0 in ranks else ranks

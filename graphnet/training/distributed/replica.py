@@ -15,13 +15,17 @@ from graphnet.core.describe.parameter import Array
 from graphnet.core.run.runner import Runner
 from graphnet.data.batches import Batch
 from graphnet.training.distributed.buckets import buckets_of
-from graphnet.training.distributed.communicator import Communicator, Pending
+from graphnet.training.distributed.communicator import Communicator
 from graphnet.training.distributed.contributions import Contributions
-from graphnet.training.distributed.rows import BatchAxes, placed, rows_of_rank
+from graphnet.training.distributed.row_sums import RowSums
+from graphnet.training.distributed.rows import BatchAxes, rows_of_rank
 from graphnet.training.distributed.task import Settings, Task
 from graphnet.training.guards import guarded
 from graphnet.training.tbptt import TruncatedRunner
 from graphnet.training.totals import batch_terms, loss_arguments, takes_operations, valid_targets
+
+#: The output with the first loss, among arrays of rows; a state has a path.
+OUTPUT = ""
 
 
 @dataclass
@@ -90,8 +94,8 @@ class Replica:
                 stack.enter_context(random.using(generator(task.numbers)))
             window = None if task.window is None else self._window(task.window)
             share = Share(
-                own.start, own.stop, total, self._longest(batch, window), counts,
-                communicator.rank, communicator.size, contributions.sum if self.settings.statistics else None,
+                own.start, own.stop, total, self._longest(batch, window),
+                contributions.gather if self.settings.statistics else None,
             )  # fmt: skip
             stack.enter_context(collective.sharing(share))
             return self._compute(task, batch, own, contributions, total)
@@ -105,48 +109,30 @@ class Replica:
             truncated = self._window([self.axes.piece(piece, own) for piece in task.window])
             outputs = truncated.run_window()
         shapes = {name: self._whole_shape(name, output, total) for name, output in outputs.items()}
+        rows = RowSums(contributions, own, total)
         main = next(iter(self.settings.losses))
-        output = contributions.begin(self._placed(outputs[main], main, own, total)) if task.outputs else None
-        states = {} if truncated is None else truncated.state.arrays
-        pending = {name: contributions.begin(placed(array, own, 0, total)) for name, array in states.items()}
+        if task.outputs:
+            rows.begin(OUTPUT, outputs[main], self.axes.outputs[main])
+        for name, array in ({} if truncated is None else truncated.state.arrays).items():
+            rows.begin(name, array, 0)
         masks = valid_targets(self.settings.losses, shapes, batch)
         terms = {n: batch_terms(self.settings.losses[n], n, shapes[n], batch, mask) for n, mask in masks.items()}
         values, errors = self._losses(outputs, part, terms, contributions.counts)
         if errors:
             self._backward(errors, truncated, contributions.counts)
         sums = self._begin_gradients(contributions) if terms else []
-        values, failures = contributions.finish(values)
-        return self._computed(
-            values, terms, failures, shapes, output, sums, {n: (p, states[n].shape) for n, p in pending.items()}, total
-        )
+        report = contributions.finish(values)
+        by_output = {name: (value, terms[name]) for name, value in zip(terms, report.values, strict=True)}
+        gradients = self._gradients([each.result() for each in sums])
+        arrays = rows.results(report)
+        return Computed(by_output, gradients, report.failures, shapes, arrays.pop(OUTPUT, None), arrays)
 
-    def _computed(
-        self,
-        values: list[float],
-        terms: Mapping[str, float],
-        failures: Mapping[int, int],
-        shapes: Mapping[str, tuple[int, ...]],
-        output: Pending | None,
-        sums: list[Pending],
-        states: Mapping[str, tuple[Pending, tuple[int, ...]]],
-        total: int,
-    ) -> Computed:
-        """What rank 0 has received; without arrays on the other ranks, which have none of all rows."""
-        by_output = {name: (value, terms[name]) for name, value in zip(terms, values, strict=True)}
-        computed = Computed(by_output, {}, failures, shapes, None, {})
-        results = [each.result() for each in sums]
-        if all(len(each) for each in results):
-            for bucket, flat in zip(self.buckets, results, strict=False):
-                computed.gradients |= bucket.views(flat)
-        main = next(iter(self.settings.losses))
-        whole = None if output is None else output.result()
-        if whole is not None and len(whole):
-            computed.output = whole.reshape(shapes[main])
-        for name, (pending, shape) in states.items():
-            state = pending.result()
-            if len(state):
-                computed.states[name] = state.reshape(total, *shape[1:])
-        return computed
+    def _gradients(self, flats: list[Array]) -> dict[str, Array]:
+        """The gradients by path, on rank 0."""
+        found: dict[str, Array] = {}
+        for bucket, flat in zip(self.buckets, flats, strict=False):
+            found |= bucket.views(flat) if len(flat) else {}
+        return found
 
     # ------------------------------------------------------------------ losses and gradients
     def _losses(
@@ -211,9 +197,6 @@ class Replica:
         shape = list(output.shape)
         shape[self.axes.outputs[name]] = total
         return tuple(shape)
-
-    def _placed(self, output: Array, name: str, own: slice, total: int) -> Array:
-        return placed(output, own, self.axes.outputs[name], total)
 
 
 def generator(numbers: Mapping[str, Any]) -> np.random.Generator:

@@ -171,6 +171,7 @@ class ThreadCommunicator(Communicator):
             self._wait_for(hub.sums[number] if number in hub.sums else SharedSum())
             found = hub.sums[number]
             if found.total is None:
+                self._require_equal(found)
                 found.total = added([found.parts[rank] for rank in range(self.size)])
             found.read += 1
             total = found.total
@@ -196,6 +197,17 @@ class ThreadCommunicator(Communicator):
         for rank, member in enumerate(self._hub.members):
             if rank not in found.parts:
                 self._hub.lost[member] = f"no answer within {self.timeout:g} s"
+        self._require_members()
+
+    def _require_equal(self, found: SharedSum) -> None:
+        """Mark the ranks whose array is not like that of rank 0 as lost."""
+        first = found.parts[0]
+        for rank, part in found.parts.items():
+            if part.shape != first.shape or part.dtype != first.dtype:
+                reason = f"{part.dtype} of shape {part.shape} in place of {first.dtype} of shape {first.shape}"
+                self._hub.lost[self._hub.members[rank]] = reason
+        if self._hub.ranks_lost() and self.rank:
+            raise GroupChanged
         self._require_members()
 
     def _check(self) -> None:

@@ -148,12 +148,17 @@ def test_float32_stays_float32(name, rng):
         close(actual[n], a, 2e-5)
 
 
-@EVERY
-def test_file_contains_the_cell(name, rng, tmp_path):
-    runner, arrays = runner_of(name, rng), inputs(name, rng)
+@pytest.fixture(scope="module")
+def manager():
     manager = PluginManager()
     manager.load(allow=())
     manager.register(plugin, name="cells", distribution="cells-under-test", version="0.1.0")
+    return manager
+
+
+@EVERY
+def test_file_contains_the_cell(name, rng, tmp_path, manager):
+    runner, arrays = runner_of(name, rng), inputs(name, rng)
     with using(manager):
         write_model(tmp_path / "cell.yaml", runner.graph)
         loaded = Runner(read_model(tmp_path / "cell.yaml").graph)

@@ -268,8 +268,9 @@ def test_one_pass_left_out_equals_reference(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["peepholes", "shifted"])
 def test_subset_of_passes_equals_reference(name):
+    """Any two passes, and all but any two; the random trials of tests/fuzz draw other subsets."""
     made = graph(name)
-    for count in range(len(PASSES) + 1):
+    for count in (0, 1, 2, len(PASSES) - 2, len(PASSES) - 1, len(PASSES)):
         for chosen in itertools.combinations(PASSES, count):
             rng = np.random.default_rng(9)
             _, found = both_ways(made, inputs(rng, 3, 2), rng, passes=chosen)

@@ -11,6 +11,7 @@ import numpy as np
 from graphnet import ConfigError, StateError, WorkerError
 from graphnet.distributed import Communicator, Follow, Health, Message, Pending
 from graphnet_ray import session
+from graphnet_ray.introduction import Introduction
 from graphnet_ray.member import Member
 from graphnet_ray.root_sum import RootSum
 from graphnet_ray.roster import Roster, ended, named
@@ -211,6 +212,12 @@ class RayCommunicator(Communicator):
                 rank: Health(not member.lost, now - member.heard, member.lost)
                 for rank, member in enumerate(roster.members, 1)
             }
+
+    def processes(self) -> dict[int, Introduction]:
+        """The process of each rank from 1, with its id and its node."""
+        with self._roster.lock:
+            found = {rank: member.introduction for rank, member in enumerate(self._roster.members, 1)}
+        return {rank: each for rank, each in found.items() if each is not None}
 
     def regroup(self, drop: Mapping[int, str] = {}) -> list[str]:
         """As :meth:`Communicator.regroup`."""

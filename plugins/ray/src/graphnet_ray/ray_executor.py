@@ -80,7 +80,7 @@ class RayExecutor:
 
         self.slots = slots
         self._slots: list[_Slot] = []
-        self._started = connect(address, cpus=slots * (threads or 1), object_store=STORE)
+        connect(address, cpus=slots * (threads or 1), object_store=STORE)
         self._open, self._stopping = True, False
         cpus = [int(each["Resources"].get("CPU", 0)) for each in ray.nodes() if each["Alive"]]
         self.threads = threads or _threads(slots, cpus)
@@ -124,14 +124,13 @@ class RayExecutor:
                 slot.actor.stop.remote(slot.number)
 
     def close(self) -> None:
-        """End all workers, and a Ray that was started for them."""
+        """End all workers, and a Ray that was started for them and is not used otherwise."""
         if self._open:
             self._open = False
             for slot in self._slots:
                 self._kill(slot)
             self._slots.clear()
-            if self._started:
-                disconnect()
+            disconnect()
 
     # ------------------------------------------------------------------ workers
     def _dispatch(self) -> None:
