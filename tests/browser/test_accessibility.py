@@ -37,7 +37,7 @@ BY_SCREEN = (
     "scrollable-region-focusable",
     "label-content-name-mismatch",
 )
-WIDER = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
+WIDER = "return Math.max(...[document.documentElement, document.querySelector('aside')].map(e => e.scrollWidth - e.clientWidth))"
 
 
 @pytest.mark.parametrize("view", VIEWS)
@@ -73,6 +73,14 @@ def test_of_a_watched_run(chromium, site):
         assert axe.violations(chromium) == []
         assert chromium.run(WIDER) <= 0
     assert chromium.errors() == []
+
+
+@pytest.mark.parametrize("name", ["hostile", "hostile_trace", "history"])
+def test_long_names_are_broken_into_lines(chromium, site, name):
+    chromium.open(site.address(name, "forward-1-7" if name == "hostile_trace" else "node=n5"), 390)
+    assert chromium.run(WIDER) <= 0
+    chromium.press("Escape")
+    assert chromium.run(WIDER) <= 0 and chromium.run("return document.querySelector('header').offsetHeight") < 130
 
 
 def test_of_a_graph_of_1000_nodes(chromium, site):
