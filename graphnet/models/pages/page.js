@@ -72,7 +72,7 @@
   // ---------------------------------------------------------------- frame
   var header = make("header", {}, document.body);
   make("h1", { text: data.title, title: data.title }, header);
-  var search = make("input", { id: "search", type: "search", placeholder: "Search (/)", "aria-label": "Search nodes by name or layer" });
+  var search = make("input", { id: "search", type: "search", placeholder: "Search", "aria-label": "Search nodes by name or layer" });
   var theme = make("button", { id: "theme", type: "button", text: "Dark", "aria-pressed": "false" });
   if (graphs.length) header.appendChild(search);
   header.appendChild(theme);
