@@ -17,6 +17,7 @@ from graphnet.data.batches import Batch
 from graphnet.training.distributed.buckets import buckets_of
 from graphnet.training.distributed.communicator import Communicator
 from graphnet.training.distributed.contributions import Contributions
+from graphnet.training.distributed.gradient_sums import GradientSums
 from graphnet.training.distributed.row_sums import RowSums
 from graphnet.training.distributed.rows import BatchAxes, rows_of_rank
 from graphnet.training.distributed.task import Settings, Task
@@ -118,21 +119,15 @@ class Replica:
         masks = valid_targets(self.settings.losses, shapes, batch)
         terms = {n: batch_terms(self.settings.losses[n], n, shapes[n], batch, mask) for n, mask in masks.items()}
         values, errors = self._losses(outputs, part, terms, contributions.counts)
+        sums = GradientSums(self.buckets, self.runner.parameters, contributions)
         if errors:
-            self._backward(errors, truncated, contributions.counts)
-        sums = self._begin_gradients(contributions) if terms else []
+            self._backward(errors, truncated, sums)
+            sums.finish()
         report = contributions.finish(values)
         by_output = {name: (value, terms[name]) for name, value in zip(terms, report.values, strict=True)}
-        gradients = self._gradients([each.result() for each in sums])
+        gradients = sums.results()
         arrays = rows.results(report)
         return Computed(by_output, gradients, report.failures, shapes, arrays.pop(OUTPUT, None), arrays)
-
-    def _gradients(self, flats: list[Array]) -> dict[str, Array]:
-        """The gradients by path, on rank 0."""
-        found: dict[str, Array] = {}
-        for bucket, flat in zip(self.buckets, flats, strict=False):
-            found |= bucket.views(flat) if len(flat) else {}
-        return found
 
     # ------------------------------------------------------------------ losses and gradients
     def _losses(
@@ -161,24 +156,20 @@ class Replica:
             errors[name] = error if scale == 1.0 else error * error.dtype.type(scale)
         return list(values.values()), errors
 
-    def _backward(self, errors: Mapping[str, Array], truncated: TruncatedRunner | None, counts: bool) -> None:
-        """Compute the gradients of these rows; without rows only where other ranks need their statistics."""
+    def _backward(self, errors: Mapping[str, Array], truncated: TruncatedRunner | None, sums: GradientSums) -> None:
+        """Compute the gradients of these rows, and begin to add them up; without rows, only if ranks need statistics.
+
+        With statistics of the whole batch, gradients wait for the end of the pass, so that all sums are in one order.
+        """
+        counts = sums.contributions.counts
         if not counts and not self.settings.statistics:
             return
-        if truncated is None:
-            self.runner.backward(errors)
-        else:
-            truncated.backward(errors)
-
-    def _begin_gradients(self, contributions: Contributions) -> list[Any]:
-        parameters, pending = self.runner.parameters, []
-        for bucket in self.buckets:
-            if contributions.counts:
-                flat = bucket.flat({path: parameters[path].known_gradient() for path in bucket.paths})
-            else:
-                flat = np.zeros(bucket.size, bucket.dtype)
-            pending.append(contributions.begin(flat, check=True))
-        return pending
+        run = self.runner.backward if truncated is None else truncated.backward
+        if self.settings.statistics or len(self.buckets) == 1:
+            run(errors)
+            return
+        with collective.listening(sums.completed):
+            run(errors)
 
     # ------------------------------------------------------------------ shapes
     def _window(self, pieces: Any) -> TruncatedRunner:
