@@ -23,7 +23,8 @@ COMMANDS_HEAD = """\
 # The command line
 
 Written by `python scripts/manual_pages.py` from the commands themselves; `graphnet COMMAND --help` prints the same.
-Tab completes commands and options: [completion](completion.md). Exit codes: [stability](stability.md#what-is-public).
+Tab completes commands and options: [completion](completion.md).
+[Exit codes and environment variables](#exit-codes-and-environment-variables) are at the end.
 
 | command | |
 |---|---|
@@ -81,9 +82,10 @@ def commands_page() -> str:
         f"| [`graphnet {name}`](#graphnet-{name.replace(' ', '-')}) | {cell(first_sentence(command.help))} |\n"
         for name, command, _ in found
     ]
+    end = (ROOT / "scripts" / "commands_end.md").read_text(encoding="utf-8")
     general = section("COMMAND", main, "").replace("## `graphnet COMMAND`", "## Options before the command", 1)
     general = general.replace("graphnet COMMAND [OPTIONS] COMMAND", "graphnet [OPTIONS] COMMAND")
-    return "\n".join([COMMANDS_HEAD + "".join(rows), general, *(section(*each) for each in found)])
+    return "\n".join([COMMANDS_HEAD + "".join(rows), general, *(section(*each) for each in found), end])
 
 
 def fields_of(kind: type) -> Iterator[tuple[str, str, str]]:

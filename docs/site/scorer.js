@@ -19,7 +19,7 @@ var Scorer = {
     "install installation setup", "reproduce seed random", "multi parallel distributed", "ram memory oom",
     "convert import", "licence license", "standardize standardization normalize normalise scale scaler", "accumulate accumulation",
     "cnn convolution conv image", "initializer initialization glorot xavier",
-    "pad padded padding", "schedule scheduler", "custom own", "pretrained transfer",
+    "pad padded padding", "schedule scheduler", "resume continue", "imbalanced imbalance", "timestep step", "custom own", "pretrained transfer",
   ].map((line) => line.split(" "));
   const FILLER = new Set(["use", "using", "used", "want", "need", "get", "make", "please", "possible", "way", "graphnet", "keras", "my"]);
 

@@ -52,6 +52,7 @@ class Browser:
         logs = {"browser": "ALL", "performance": "ALL"}
         capabilities = {"alwaysMatch": {"goog:chromeOptions": options, "goog:loggingPrefs": logs}}
         self.base += "/" + self.call("", {"capabilities": capabilities})["sessionId"]
+        self.call("/timeouts", {"script": 110_000})
 
     def call(self, path, body=None):
         data = None if body is None else json.dumps(body).encode()
@@ -119,6 +120,16 @@ class Browser:
         return [url for url in sent if url != "about:blank"]
 
 
+def started(port, tries=3):
+    """A session; on a machine that is busy, a browser may not start in the minute that its driver waits."""
+    try:
+        return Browser(port)
+    except RuntimeError as error:
+        if tries == 1 or "session not created" not in str(error):
+            raise
+        return started(port, tries - 1)
+
+
 @contextmanager
 def browser():
     """A browser without a network to use; it ends with the block."""
@@ -128,7 +139,7 @@ def browser():
             found = re.search(r"started successfully on port (\d+)", line)
             if found:
                 break
-        session = Browser(found[1])
+        session = started(found[1])
         try:
             yield session
         finally:

@@ -558,7 +558,7 @@
     var found = (data.recorded || {})[path];
     if (!found || !found.heat) return;
     make("h3", { text: "Values for the example (" + found.units + " units × " + found.steps + " steps)" }, side);
-    var words = "from " + figure(found.low) + " (blue below 0) to " + figure(found.high) + " (orange above 0)";
+    var words = "from " + figure(found.low) + " to " + figure(found.high) + (found.low < 0 ? "; orange above 0, blue below" : "; the stronger the colour, the larger");
     if (found.saturated !== null) words += "; " + figure(100 * found.saturated) + " % below 0.05 or above 0.95";
     make("div", { "class": "soft", text: words }, side);
     heatMap(found.heat, "Values by unit and step", side);

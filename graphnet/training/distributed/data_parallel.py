@@ -74,7 +74,7 @@ class DataParallel:
         workers: int = 2,
         batch_norm: str = "global",
         verify: bool = True,
-        bucket: int = 2**22,
+        bucket: int = 2**24,
         **options: Any,
     ) -> None:
         self.communicator = communicator_class(communicator)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from graphnet.core.concurrency.blas_threads import limited
+from graphnet.core.heap import keep_freed
 from graphnet.core.run.runner import Runner
 from graphnet.training.distributed.communicator import Communicator
 from graphnet.training.distributed.group_signals import GroupChanged, GroupClosed
@@ -50,6 +51,7 @@ class Follower:
 
     def _build(self, setup: Setup) -> None:
         self.setup, self.failure = setup, ""
+        keep_freed()
         try:
             settings = setup.settings
             reach = None if settings.tbptt is None else settings.tbptt[1]

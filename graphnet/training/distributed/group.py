@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Mapping
 
 from graphnet.core.errors import ConfigError, GraphnetWarning, WorkerError
+from graphnet.core.heap import keep_freed
 from graphnet.core.run.runner import Runner
 from graphnet.training.distributed.communicator import Communicator, Message
 from graphnet.training.distributed.follower import answer_with
@@ -32,6 +33,7 @@ class Group:
 
     def __init__(self, communicator: Communicator, setup: Setup, runner: Runner) -> None:
         self.communicator, self.setup, self.runner = communicator, setup, runner
+        keep_freed()  # flat arrays of weights and gradients come and go with every batch
         self.digest = digest(setup, runner)
         self._message: Message | None = None
 

@@ -19,16 +19,8 @@ from graphnet.io import run_files
 from graphnet.io.lock import FolderLock
 from graphnet.sweeps import resume, runner
 from graphnet_ray import ray_executor, trial_worker
-from graphnet_ray.session import connect, disconnect
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _ray():
-    """One Ray for all tests here: sweeps use the connection that a process has."""
-    started = connect(cpus=4)
-    yield
-    if started:
-        disconnect()
+pytestmark = pytest.mark.usefixtures("cluster")
 
 
 @pytest.fixture(autouse=True)

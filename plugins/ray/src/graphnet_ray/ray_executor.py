@@ -124,7 +124,7 @@ class RayExecutor:
                 slot.actor.stop.remote(slot.number)
 
     def close(self) -> None:
-        """End all workers, and a Ray that was started for them."""
+        """End all workers, and a Ray that was started for them and is not used otherwise."""
         if self._open:
             self._open = False
             for slot in self._slots:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import signal
 import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from graphnet import ConfigError
@@ -98,13 +100,16 @@ def _initialize(ray: Any, address: str | None, cpus: int, object_store: int) -> 
         _require_listener(address)
     # Read when ray.init runs; a user's own setting stays.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # Ray gives its workers a lower priority than this process, which then waits for the slower ranks.
+    os.environ.setdefault("RAY_worker_niceness", "0")
     local = {} if address else _local(cpus, object_store)
     # Ray logs the end of each process, which the communicator reports in a sentence.
     logger, level = logging.getLogger("ray"), logging.CRITICAL
     before = logger.level
     logger.setLevel(level)
     try:
-        ray.init(address=address or "local", log_to_driver=False, logging_level=level, **local)
+        with _same_handlers():
+            ray.init(address=address or "local", log_to_driver=False, logging_level=level, **local)
     except Exception as error:  # ConnectionError, ValueError and others, by the kind of address
         if address:
             raise ConfigError(f"Ray cannot be reached: {error}", where=f"address {address!r}") from error
@@ -113,6 +118,19 @@ def _initialize(ray: Any, address: str | None, cpus: int, object_store: int) -> 
         if not ray.is_initialized():
             logger.setLevel(before)
     return not address
+
+
+@contextlib.contextmanager
+def _same_handlers() -> Iterator[None]:
+    """Put back the handlers of signals after the block: Ray takes SIGTERM, which ends a training after a checkpoint."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in before.items():
+                if handler is not None:  # None: not installed by Python
+                    signal.signal(number, handler)
 
 
 def starter(follow: Follow, settings: Settings, workers: int, local: bool) -> Callable[[], Any]:
