@@ -23,7 +23,7 @@ from graphnet.training.distributed.rows import BatchAxes, rows_of_rank
 from graphnet.training.distributed.task import Settings, Task
 from graphnet.training.guards import guarded
 from graphnet.training.tbptt import TruncatedRunner
-from graphnet.training.totals import batch_terms, loss_arguments, takes_operations, valid_targets
+from graphnet.training.totals import Totals, batch_terms, loss_arguments, takes_operations, valid_targets
 
 #: The output with the first loss, among arrays of rows; a state has a path.
 OUTPUT = ""
@@ -47,6 +47,8 @@ class Computed:
         The output with the first loss, if the task asked for it.
     states : mapping of name to array
         The final states, with truncated backpropagation.
+    metrics : list of (float, float)
+        The sums and counts of the metrics that every rank computes.
     """
 
     values: Mapping[str, tuple[float, float]]
@@ -55,6 +57,7 @@ class Computed:
     shapes: Mapping[str, tuple[int, ...]]
     output: Array | None
     states: dict[str, Array]
+    metrics: list[tuple[float, float]]
 
 
 class Replica:
@@ -123,11 +126,11 @@ class Replica:
         if errors:
             self._backward(errors, truncated, sums)
             sums.finish()
-        report = contributions.finish(values)
+        report = contributions.finish(values, self._metrics(outputs, part, contributions.counts))
         by_output = {name: (value, terms[name]) for name, value in zip(terms, report.values, strict=True)}
         gradients = sums.results()
         arrays = rows.results(report)
-        return Computed(by_output, gradients, report.failures, shapes, arrays.pop(OUTPUT, None), arrays)
+        return Computed(by_output, gradients, report.failures, shapes, arrays.pop(OUTPUT, None), arrays, report.metrics)
 
     # ------------------------------------------------------------------ losses and gradients
     def _losses(
@@ -170,6 +173,14 @@ class Replica:
             return
         with collective.listening(sums.completed):
             run(errors)
+
+    def _metrics(self, outputs: Mapping[str, Array], part: Batch, counts: bool) -> list[tuple[float, float]]:
+        """What the metrics find in these rows."""
+        settings = self.settings
+        totals = Totals(settings.losses, settings.metrics)
+        if counts and settings.metrics:
+            totals.update_only_metrics(outputs, part, totals.valid(outputs, part))
+        return [metric.partial() or (0.0, 0.0) for metric in totals.metrics]
 
     # ------------------------------------------------------------------ shapes
     def _window(self, pieces: Any) -> TruncatedRunner:
