@@ -1,4 +1,4 @@
-# make setup | demo | bench | check | test | docs | soak | crash | sweep-kills | lint | types | guide | compat | wheels | clean     (PYTHON=python3.12 chooses the Python of the environment)
+# make setup | demo | bench | check | test | docs | soak | crash | sweep-kills | ray-faults | lint | types | guide | compat | wheels | clean     (PYTHON=python3.12 chooses the Python of the environment)
 
 PYTHON ?= python3
 VENV := .venv
@@ -18,7 +18,7 @@ FORGET_FORMER := $(BIN)/python -m pip uninstall --quiet --quiet --yes --disable-
 USER_READY := $(VENV)/.user-ready$(WITHOUT:%=-without-%)
 DEVELOPER_READY := $(VENV)/.developer-ready$(WITHOUT:%=-without-%)
 
-.PHONY: setup demo bench check test fast soak fuzz fuzz-files crash sweep-kills plants endurance lint types licences suites before-suites clean-environments guide compat import-time wheels docs docs-links docs-search clean
+.PHONY: setup demo bench check test fast soak fuzz fuzz-files crash sweep-kills ray-faults plants endurance lint types licences suites before-suites clean-environments guide compat import-time wheels docs docs-links docs-search clean
 .NOTPARALLEL:
 
 setup: $(DEVELOPER_READY)
@@ -116,6 +116,13 @@ TRIALS ?= 30
 KILLS ?= 3
 sweep-kills: $(DEVELOPER_READY)
 	PYTHONPATH=tests $(BIN)/python -m sweeps -n $(TRIALS) --kills $(KILLS) $(if $(JOBS),--jobs $(JOBS)) $(if $(SEARCH),--search $(SEARCH)) $(if $(EXECUTOR),--executor $(EXECUTOR)) $(if $(SEED),--seed $(SEED))
+
+# Trainings on Ray whose processes are killed, stopped and cut off (that needs root), each compared with one that is not disturbed:
+# make ray-faults N=50 STOPS=20 PARTITIONS=10 (SEED=). Install Ray first: pip install ./plugins/ray
+STOPS ?= 20
+PARTITIONS ?= 10
+ray-faults: $(DEVELOPER_READY)
+	PYTHONPATH=plugins/ray/tests OMP_NUM_THREADS=1 $(BIN)/python -m ray_faults --kills $(if $(filter command,$(origin N)),$(N),50) --stops $(STOPS) --partitions $(PARTITIONS) $(if $(SEED),--seed $(SEED))
 
 # A long training of changing shapes, with its memory and descriptors: make endurance N=100000 (SEED=, BACKEND=).
 endurance: $(DEVELOPER_READY)

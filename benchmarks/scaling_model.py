@@ -8,15 +8,17 @@ where ``row`` is the computation for a row, and ``once`` what is done once a ste
 start. With one worker nothing is sent. With more, rank 0 sends the weights to ``n - 1`` others and adds up
 as many gradients of ``bytes``:
 
-``wait(n) = 2 (latency + delay) + (n - 1) · bytes · (copies + 2 / bandwidth)``
+``wait(n) = handling + 2 (latency + delay) + (n - 1) · bytes · (copies + 2 / bandwidth)``
 
-``latency`` (of a message of the communicator) and ``copies`` (seconds a byte: to and from the object store, additions)
-are fitted here, between processes of one machine; ``delay`` and ``bandwidth`` are those of the network.
+``handling`` is what steps with two workers wait here beyond a sum and a broadcast alone: flat arrays, checks, batches
+of the other rank. ``latency`` (of a message of the communicator) and ``copies`` (seconds a byte: to and from the object
+store, additions) are fitted here, between processes of one machine; ``delay`` and ``bandwidth`` are those of the
+network.
 
 For comparison, sums in a ring (Patarasuk and Yuan 2009), which graphnet does not have: every worker sends and receives
 ``2 (n - 1) / n · bytes``, in ``2 (n - 1)`` messages one after the other, and all of them update:
 
-``wait(n) = 2 latency + 2 (n - 1) · delay + bytes · copies + 2 (n - 1) / n · bytes / bandwidth``
+``wait(n) = handling + 2 latency + 2 (n - 1) · delay + bytes · copies + 2 (n - 1) / n · bytes / bandwidth``
 """
 
 from __future__ import annotations
@@ -89,7 +91,8 @@ def compute_fit(name: str, steps: list[Step]) -> dict[str, float]:
     rows = sorted({step.rows for step in alone})
     seconds = [float(np.median([step.seconds for step in alone if step.rows == count])) for count in rows]
     found = fitted(rows, seconds)
-    return {"row": found.per_byte, "once": found.latency, "error": found.error}
+    waited = float(np.median([step.waited for step in steps if step.workers == 2]))
+    return {"row": found.per_byte, "once": found.latency, "error": found.error, "waited": waited}
 
 
 def predict(found: dict[str, Any], weak: bool = False) -> dict[str, dict[str, list[Prediction]]]:
@@ -99,7 +102,7 @@ def predict(found: dict[str, Any], weak: bool = False) -> dict[str, dict[str, li
     both = Line(there.latency + back.latency, there.per_byte + back.per_byte, 0.0)
     return {
         name: {
-            f"{network}{kind}": curve(MODELS[name], compute, waiting(both, *figures), weak)
+            f"{network}{kind}": curve(MODELS[name], compute, waiting(both, *figures), weak, both)
             for kind, waiting in (("", root_wait), (RING, ring_wait))
             for network, figures in NETWORKS.items()
         }
@@ -107,13 +110,14 @@ def predict(found: dict[str, Any], weak: bool = False) -> dict[str, dict[str, li
     }
 
 
-def curve(model: Model, compute: dict[str, float], wait: Wait, weak: bool) -> list[Prediction]:
+def curve(model: Model, compute: dict[str, float], wait: Wait, weak: bool, both: Line) -> list[Prediction]:
     """The steps with each number of workers."""
     predictions: list[Prediction] = []
-    one = 0.0
+    one, handling = 0.0, max(compute["waited"] - both.at(model.bytes), 0.0)
     for count in COUNTS:
         rows = model.rows * (count if weak else 1)
-        seconds = compute["row"] * rows / count + compute["once"] + (wait(count, model.bytes) if count > 1 else 0.0)
+        seconds = compute["row"] * rows / count + compute["once"]
+        seconds += wait(count, model.bytes) + handling if count > 1 else 0.0
         one = one or rows / seconds
         predictions.append(Prediction(count, seconds, rows / seconds / one))
     return predictions

@@ -151,6 +151,7 @@ if TYPE_CHECKING:
     from graphnet import training as training
     from graphnet.inspect.equations import equations
     from graphnet.inspect.explain import explain
+    from graphnet.inspect.multiply_adds import multiply_adds
     from graphnet.inspect.summary import summary
     from graphnet.models.loading import load
     from graphnet.models.model import Model
@@ -202,6 +203,7 @@ _LAZY = {
     "TrainingConfig": "graphnet.training",
     "equations": "graphnet.inspect.equations",
     "explain": "graphnet.inspect.explain",
+    "multiply_adds": "graphnet.inspect.multiply_adds",
     "import_weights": "graphnet.models.weight_import",
     "load": "graphnet.models.loading",
     "register": "graphnet.plugins.local",
@@ -362,6 +364,7 @@ __all__ = [
     "mean_over",
     "mean_over_time",
     "multiply",
+    "multiply_adds",
     "new_axis",
     "outer_product",
     "parameter",

@@ -162,8 +162,34 @@ def conformance_page() -> str:
             "|---|---|---|",
             *(f"| {wrong.name} | {wrong.fault} | {', '.join(checks) or 'NOTHING'} |" for wrong, checks in table),
             "",
+            *communicators(),
         ]
     )
+
+
+def communicators() -> list[str]:
+    """Return the lines about the checks of communicators."""
+    from graphnet.testing.communicators import COMMUNICATOR_CHECKS
+
+    return [
+        "## Communicators",
+        "",
+        "A communicator, which connects the processes of `graphnet.distributed.DataParallel`, has checks of its own.",
+        "They launch groups of 1 to 4 ranks:",
+        "",
+        "```python",
+        "from graphnet.testing.communicators import communicator_conformance",
+        "",
+        "@communicator_conformance(MyCommunicator.launch)",
+        "def test_communicator(check):",
+        "    check()",
+        "```",
+        "",
+        "| check | looks at |",
+        "|---|---|",
+        *(f"| `{name}` | {check.description.replace('``', '`')} |" for name, check in COMMUNICATOR_CHECKS.items()),
+        "",
+    ]
 
 
 def wrong_layers() -> list[Any]:

@@ -16,7 +16,11 @@ from graphnet.cli.paths import FilledPath, ReadPath, output
 @click.option(
     "--example", type=ReadPath(), help="An .npz file of inputs: show what each node computes for its first row."
 )
-@click.option("--confusion", is_flag=True, help="Evaluate the test split of a run's data: the confusion matrix.")
+@click.option(
+    "--confusion/--no-confusion",
+    default=None,
+    help="Evaluate the test split of a run's data: the confusion matrix.  [default: of at most 5,000 examples]",
+)
 @click.option(
     "--worst",
     type=click.IntRange(0, 50),
@@ -32,7 +36,7 @@ def command(
     force: bool,
     measure: bool,
     example: Path | None,
-    confusion: bool,
+    confusion: bool | None,
     worst: int,
     batch: int,
     steps: int,
@@ -57,7 +61,7 @@ def command(
     text = report(
         list(runs) if len(runs) > 1 else run,
         example=None if example is None else load_arrays(example),
-        confusion=confusion_of_run(run) if confusion else None,
+        confusion=confusion_of_run(run) if confusion else confusion,
         worst=worst,
         measure=measure,
         batch=batch,

@@ -19,6 +19,25 @@ class Cost:
     saved_bytes: int = 0
 
 
+@dataclass(frozen=True)
+class PartCost:
+    """A Scan, neighbouring nodes, or a single node, as it runs compiled: seconds of a forward and a backward pass.
+
+    Attributes
+    ----------
+    path : str
+        Of the Scan or the node, or ``a … b`` for several nodes that run as one.
+    nodes : tuple of str
+        The paths of the nodes of this graph that are in it.
+    forward, backward : float
+    """
+
+    path: str
+    nodes: tuple[str, ...] = ()
+    forward: float = 0.0
+    backward: float = 0.0
+
+
 @dataclass
 class Profile:
     """The costs of a graph; ``print`` it for a table.
@@ -30,12 +49,16 @@ class Profile:
         Most expensive first; medians over the repeats. Seconds are those of the layers' rules, run node by node.
     compiled_forward, compiled_backward : float
         Seconds of the whole graph, compiled.
+    parts : list of PartCost
+        The parts of the compiled graph in the order in which they run. Their sum is more than ``compiled_forward``
+        where the whole graph is one call.
     """
 
     setting: str
     costs: list[Cost] = field(default_factory=list)
     compiled_forward: float = 0.0
     compiled_backward: float = 0.0
+    parts: list[PartCost] = field(default_factory=list)
 
     @property
     def total(self) -> float:
@@ -50,11 +73,14 @@ class Profile:
         heads = ("node", "layer", "calls", "forward ms", "backward ms", "share", "output KB", "saved KB")
         lines = [heads, *(_cells(cost, self.total or 1.0) for cost in self.costs), self._sums()]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        table = [_aligned(line, widths) for line in lines]
+        table = [aligned(line, widths) for line in lines]
         note = "node by node, uncompiled; saved are the values that backward reads, shared arrays counted each time"
         compiled = f"{self.compiled_forward * 1e3:.3f} ms forward, {self.compiled_backward * 1e3:.3f} ms backward"
-        rule = _aligned(tuple("-" * width for width in widths), widths)
-        return "\n".join([self.setting, note, "", table[0], rule, *table[1:], "", f"compiled: {compiled}"])
+        rule = aligned(tuple("-" * width for width in widths), widths)
+        parts = [
+            f"  {p.path}: {p.forward * 1e3:.3f} ms forward, {p.backward * 1e3:.3f} ms backward" for p in self.parts
+        ]
+        return "\n".join([self.setting, note, "", table[0], rule, *table[1:], "", f"compiled: {compiled}", *parts])
 
     def _sums(self) -> tuple[str, ...]:
         costs = self.costs
@@ -84,7 +110,7 @@ def _cells(cost: Cost, total: float) -> tuple[str, ...]:
     )
 
 
-def _aligned(cells: tuple[str, ...], widths: list[int]) -> str:
+def aligned(cells: tuple[str, ...], widths: list[int]) -> str:
     """One line: names to the left, numbers to the right."""
     padded = (
         cell.ljust(width) if i < 2 else cell.rjust(width)

@@ -85,12 +85,22 @@ def explain(
         _part(step, selected) if isinstance(step, (BoundRegion, BoundScan)) else single(step) for step in bound.steps
     ]
     threads = [_threads(step) for step in bound.steps]
-    described = tuple(replace(part, threads=text) for part, text in zip(parts, threads, strict=True))
+    nodes = [_nodes(step) for step in bound.steps]
+    described = tuple(
+        replace(part, threads=text, nodes=inside) for part, text, inside in zip(parts, threads, nodes, strict=True)
+    )
     line = backend_line(runner.backend)
     advice = None if line == runner.backend else f"backend: {line}"
     if runner.backend == "reference":
         advice = "backend: reference, which runs node by node; this is how numpy would run it"
     return Explanation(graph.name, f"{phase.name} phase, batch {batch}, {steps} steps, {dtype}", described, advice)
+
+
+def _nodes(step: Any) -> tuple[str, ...]:
+    """The paths of the nodes in a bound step."""
+    if isinstance(step, BoundRegion):
+        return tuple(call.checks.path for call in step.calls)
+    return (step.path if isinstance(step, BoundScan) else step.checks.path,)
 
 
 def _threads(step: BoundStep) -> str:

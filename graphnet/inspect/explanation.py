@@ -38,6 +38,8 @@ class Part:
         The number of BLAS threads, and the products that decide it.
     apart : bool
         Whether it is a Scan whose linear recurrences are computed for all steps, and not in a loop.
+    nodes : tuple of str
+        The paths of the nodes in it; of a Scan, or a single node, its own.
     """
 
     path: str
@@ -54,6 +56,7 @@ class Part:
     backend: str | None = None
     fallback: str | None = None
     apart: bool = False
+    nodes: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
         """Return the part as text."""

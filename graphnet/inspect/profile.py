@@ -13,13 +13,14 @@ from graphnet.core.arguments import explained
 from graphnet.core.describe.graph import Graph
 from graphnet.core.errors import ConfigError
 from graphnet.core.run.context import RunContext
+from graphnet.core.run.numpy_backend.region import BoundRegion
 from graphnet.core.run.reference.call import BoundCall
 from graphnet.core.run.reference.loop import BoundLoop
 from graphnet.core.run.reference.steps import BoundSteps
 from graphnet.core.run.row_masks import Rows
 from graphnet.core.run.runner import Runner
 from graphnet.core.run.thread_policy import ThreadPolicy
-from graphnet.inspect.costs import Cost, Profile
+from graphnet.inspect.costs import Cost, PartCost, Profile
 from graphnet.inspect.sizes import input_shapes
 from graphnet.inspect.target import graph_of
 
@@ -63,9 +64,9 @@ def profile(
         for _ in range(repeat):
             passes.append({})
             _run(reference, inputs)
-        forward, backward = _compiled(graph, inputs, repeat)
+        forward, backward, parts = _compiled(graph, inputs, repeat)
     setting = f"train phase, batch {batch}, {steps} steps, {dtype}, medians of {repeat}"
-    return Profile(setting, _medians(passes), forward, backward)
+    return Profile(setting, _medians(passes), forward, backward, parts)
 
 
 def _inputs(graph: Graph, batch: int, steps: int, dtype: str, rng: np.random.Generator) -> dict[str, Any]:
@@ -87,11 +88,47 @@ def _run(runner: Runner, inputs: dict[str, Any]) -> tuple[float, float]:
     return middle - start, time.perf_counter() - middle
 
 
-def _compiled(graph: Graph, inputs: dict[str, Any], repeat: int) -> tuple[float, float]:
+def _compiled(graph: Graph, inputs: dict[str, Any], repeat: int) -> tuple[float, float, list[PartCost]]:
+    """Seconds of the whole graph, and of its parts."""
     runner = Runner(copy.deepcopy(graph))
     _run(runner, inputs)
     seconds = np.array([_run(runner, inputs) for _ in range(repeat)])
-    return float(np.median(seconds[:, 0])), float(np.median(seconds[:, 1]))
+    clocks = _clocked(_bound_plan(runner))
+    found = []
+    for _ in range(repeat):
+        for clock in clocks:
+            clock.seconds = [0.0, 0.0]
+        _run(runner, inputs)
+        found.append([clock.seconds for clock in clocks])
+    medians = np.median(np.array(found), axis=0) if clocks else []
+    parts = [PartCost(c.path, c.nodes, float(f), float(b)) for c, (f, b) in zip(clocks, medians, strict=True)]
+    return float(np.median(seconds[:, 0])), float(np.median(seconds[:, 1])), parts
+
+
+class _Clock:
+    """Adds up the seconds of the calls of one bound step."""
+
+    def __init__(self, step: Any) -> None:
+        calls = step.calls if isinstance(step, BoundRegion) else ()
+        self.path = step.checks.path if isinstance(step, BoundCall) else step.path
+        self.nodes = tuple(call.checks.path for call in calls) or (self.path,)
+        self.seconds = [0.0, 0.0]
+        step.forward, step.backward = self._timed(step.forward, 0), self._timed(step.backward, 1)
+
+    def _timed(self, function: Any, which: int) -> Any:
+        def call(*arguments: Any) -> Any:
+            start = time.perf_counter()
+            result = function(*arguments)
+            self.seconds[which] += time.perf_counter() - start
+            return result
+
+        return call
+
+
+def _clocked(plan: Any) -> list[_Clock]:
+    """Put a clock around every step of a compiled plan, which then runs step by step."""
+    plan.kept, plan.direct = None, lambda keep: None
+    return [_Clock(step) for step in plan.steps]
 
 
 def _bound_plan(runner: Runner) -> Any:

@@ -13,6 +13,6 @@ def test_memory_and_descriptors_stay_constant(tbptt):
     watch = trial.run(STEPS, 5, tbptt=tbptt)
     assert watch.seen >= STEPS
     settled, last = watch.points[len(watch.points) // 3], watch.points[-1]
-    assert last[0] - settled[0] < 3 * 2**20  # 3 kB a step
+    assert last[0] - settled[0] < 4 * 2**20  # 4 kB a step
     assert last[1] <= settled[1]
     assert last[2] - settled[2] < 30 * STEPS / 50 + 500  # the record of each epoch

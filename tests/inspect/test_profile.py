@@ -20,7 +20,10 @@ def test_profile_counts_every_node():
 def test_profile_prints_sums():
     lines = str(profile(model(), batch=2, steps=6, repeat=1)).splitlines()
     assert lines[0] == "train phase, batch 2, 6 steps, float32, medians of 1"
-    assert "output KB" in lines[3] and lines[-3].startswith("all") and lines[-1].startswith("compiled: ")
+    assert "output KB" in lines[3]
+    last = next(i for i, line in enumerate(lines) if line.startswith("all"))
+    assert lines[last + 2].startswith("compiled: ")
+    assert [line.split(":")[0].strip() for line in lines[last + 3 :]] == ["scan", "first … last_tanh"]
 
 
 def test_profile_without_repeats_is_refused():

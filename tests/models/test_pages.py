@@ -77,6 +77,12 @@ def test_the_data_say_what_the_model_is(model, page):
     assert np.sum(data["confusion"]["counts"]) == 2
     assert data["costs"]["nodes"]["lstm/scan/forget_gate"][2] == 3
     assert any(part["path"] == "lstm/scan" for part in data["compiler"]["parts"])
+    inside = [path for part in data["compiler"]["parts"] for path in part["nodes"]]
+    assert inside == [path for part in data["costs"]["parts"] for path in part[1]]
+    assert set(inside) >= {"lstm/scan", "fully_connected"}
+    assert data["work"]["nodes"]["lstm/scan/forget_gate"][0] == 3 * (3 + 4) * 4
+    equation = data["equations"]["lstm/scan/forget_gate"]["s"][0][1][0]
+    assert equation[1] == "forget_gate[t] = concatenate_[t] @ weights[:-1] + weights[-1]"
 
 
 def test_a_page_loads_nothing_and_runs_only_its_own_script(page):

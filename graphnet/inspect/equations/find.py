@@ -16,12 +16,10 @@ from graphnet.core.describe.layer import Layer
 from graphnet.core.describe.scan import CellGraph, Scan
 from graphnet.core.describe.shapes import Shape
 from graphnet.core.errors import ConfigError, GraphnetError, ShapeError
-from graphnet.core.run.runner import Runner
 from graphnet.inspect.equations.equation import Equations, written
 from graphnet.inspect.equations.expansion import Rules, graph_blocks, layer_blocks, node_blocks
-from graphnet.inspect.equations.place import BATCH, STEPS, Place, places
+from graphnet.inspect.equations.place import BATCH, STEPS, Place, place_of, places
 from graphnet.inspect.equations.recording import input_names, sizes_of
-from graphnet.inspect.node_shapes import node_shapes
 
 #: Shapes that are tried for a layer whose input shapes are not given; ``{}`` is a width of its weights.
 TRIED = (
@@ -100,12 +98,6 @@ def node_equations(place: Place, rules: Rules | None = None) -> Iterator[tuple[s
             yield path, written(blocks)
         except (Untraceable, GraphnetError) as reason:
             yield path, Equations(reason=str(reason), documented=documented(node.layer))
-
-
-def place_of(graph: Graph) -> Place:
-    """A graph with its declared inputs."""
-    inputs = {each: declared.shape for each, declared in graph.inputs.items()}
-    return Place(graph, "", dict(inputs), node_shapes(Runner(graph)))
 
 
 def documented(target: Any) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from graphnet.core.describe.axes import BATCH as ROWS
@@ -11,9 +11,10 @@ from graphnet.core.describe.graph import Graph, subgraph
 from graphnet.core.describe.node import Node, Ref
 from graphnet.core.describe.scan import CellGraph
 from graphnet.core.describe.shapes import Shape
+from graphnet.core.run.runner import Runner
 from graphnet.inspect.equations.recording import sizes_of
 from graphnet.inspect.equations.terms import INPUT, Term, name
-from graphnet.inspect.node_shapes import shape_of
+from graphnet.inspect.node_shapes import node_shapes, shape_of
 
 #: The sizes of axes that nothing declares.
 BATCH, STEPS = 2, 3
@@ -31,6 +32,8 @@ class Place:
     inputs : dict of str to Shape or None
     time : str
         't' in a cell, and in graphs inside one.
+    repeats : int
+        How often the graph runs: the steps of the Scans that it is in.
     """
 
     graph: Graph
@@ -38,6 +41,7 @@ class Place:
     inputs: dict[str, Shape | None]
     shapes: Mapping[str, Shape]
     time: str = ""
+    repeats: int = 1
 
     def shape(self, ref: Ref | None) -> Shape | None:
         """The shape of a value, with numbers for the sizes that are not known."""
@@ -72,15 +76,26 @@ class Place:
             )
         names = (*inner.sequences, *inner.states, *inner.contexts)
         inputs = dict(zip(names, padded(given, names), strict=True))
+        steps = next((shape.sizes[0] for each in inner.sequences if (shape := inputs[each]) and shape.rank), None)
         for each in inner.sequences:
             whole = inputs[each]
             inputs[each] = None if whole is None or not whole.rank else Shape(whole.names[1:], whole.sizes[1:], False)
             if whole is not None and whole.rank == 2 and whole.names[1] != ROWS:
                 inputs[each] = Shape((ROWS, whole.names[1]), (1, whole.sizes[1]), False)
-        place = Place(inner, path, inputs, self.shapes, "t")
+        place = Place(inner, path, inputs, self.shapes, "t", self.repeats * (steps or 1))
         for each in inner.states:
             inputs[each] = place.shape(inner.outputs[each])
         return place
+
+
+def place_of(graph: Graph, batch: int = BATCH, steps: int = STEPS) -> Place:
+    """A graph with its declared inputs, and numbers for the sizes that are not declared."""
+    inputs = {
+        each: declared if declared.shape is None else replace(declared, shape=sizes_of(declared.shape, batch, steps))
+        for each, declared in graph.inputs.items()
+    }
+    sized = Graph(graph.name, inputs, dict(graph.nodes), dict(graph.outputs))
+    return Place(sized, "", {each: found.shape for each, found in inputs.items()}, node_shapes(Runner(sized)))
 
 
 def padded(given: Sequence[Any], names: Any) -> list[Any]:

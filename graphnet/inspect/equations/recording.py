@@ -41,17 +41,18 @@ class Rule:
     outputs : tuple of Term
     conditions : tuple of (Term, bool)
         On which the rule branched, and what they were.
-    backward : tuple of Term
+    gradients, errors : tuple of Term
         What ``grad`` and ``pull`` compute, if they were recorded.
     reason : str
-        Why ``backward`` is not known; empty if it is, or was not asked for.
+        Why these are not known; empty if it is, or was not asked for.
     """
 
     inputs: tuple[Term | None, ...]
     arrays: dict[str, Term]
     outputs: tuple[Term, ...]
     conditions: tuple[tuple[Term, bool], ...] = ()
-    backward: tuple[Term, ...] = ()
+    gradients: tuple[Term, ...] = ()
+    errors: tuple[Term, ...] = ()
     reason: str = ""
 
 
@@ -117,17 +118,20 @@ class _Recording:
         found = tuple(branches)
         if sum(1 for _ in walk(terms)) > MOST_TERMS:
             raise Untraceable(f"it has more than {MOST_TERMS} operations")
-        pulled: tuple[Term, ...] = ()
+        gradients: tuple[Term, ...] = ()
+        errors: tuple[Term, ...] = ()
         reason = ""
         if backward:
             try:
-                pulled = self._backward(outputs, saved, arrays)
+                gradients, errors = self._backward(outputs, saved, arrays)
             except Untraceable as error:
                 reason = str(error)
             except Exception as error:  # a rule of a plugin may raise anything
                 reason = f"{type(error).__name__}: {error}"
         names = {key: each.term for key, each in arrays.items() if isinstance(each, Recorded)}
-        return Rule(tuple(None if x is None else x.term for x in inputs), names, terms, found, pulled, reason)
+        return Rule(
+            tuple(None if x is None else x.term for x in inputs), names, terms, found, gradients, errors, reason
+        )
 
     def _inputs(self) -> list[Recorded | None]:
         names = input_names(self.layer, len(self.shapes))
@@ -156,17 +160,24 @@ class _Recording:
             found[key] = Recorded(drawn[key], name(key, np.shape(drawn[key]), DRAW)) if training else None
         return found
 
-    def _backward(self, outputs: Sequence[Any], saved: Any, arrays: Mapping[str, Any]) -> tuple[Term, ...]:
+    def _backward(
+        self, outputs: Sequence[Any], saved: Any, arrays: Mapping[str, Any]
+    ) -> tuple[tuple[Term, ...], tuple[Term, ...]]:
+        """What ``grad`` and ``pull`` return."""
         layer = self.layer
         errors = [Recorded(self.rng.normal(size=x.shape), name("error", x.shape)) for x in outputs]
         error: Any = tuple(errors) if len(errors) > 1 else errors[0]
         weights = {key: each for key, each in arrays.items() if key not in layer.draws} | {"operations": OFFERED}
-        found: list[Any] = []
-        if any(True for _ in layer.parameters(*[shape for shape in self.shapes if shape is not None])):
-            found += self.rules.grad(saved, error, **signatures.keywords(type(layer).grad).pick(weights)).values()
+        gradients: list[Any] = []
+        if layer.parameters(*[shape for shape in self.shapes if shape is not None]):
+            own = signatures.keywords(type(layer).grad).pick(weights)
+            gradients = list(self.rules.grad(saved, error, **own).values())
         pulled = self.rules.pull(saved, error, **signatures.keywords(type(layer).pull).pick(weights))
-        found += pulled if isinstance(pulled, tuple) else (pulled,)
-        return tuple(each.term for each in found if isinstance(each, Recorded))
+        return _terms(gradients), _terms(pulled if isinstance(pulled, tuple) else (pulled,))
+
+
+def _terms(values: Sequence[Any]) -> tuple[Term, ...]:
+    return tuple(each.term for each in values if isinstance(each, Recorded))
 
 
 def _offered(kind: Operation) -> Callable[..., Any]:

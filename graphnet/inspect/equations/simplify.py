@@ -34,7 +34,7 @@ def simplified(roots: Iterable[Term], known: dict[int, Term] | None = None) -> l
 def _changed(term: Term) -> Term:
     if term.op in SYNONYMS:
         term = Term(SYNONYMS[term.op], term.args, term.options, term.shape, term.kind)
-    for change in (_constant, _unspread, _arithmetic, _mean, _softmax, _rows, _leading, _known_function):
+    for change in (_constant, _unspread, _arithmetic, _mean, _softmax, row_products, _leading, _known_function):
         found = change(term)
         if found is not None:
             return found if found.is_leaf else _changed(found)
@@ -164,7 +164,7 @@ def _expanded(term: Term, index: tuple[Any, ...]) -> Term | None:
     return term.args[0] if term.op == "getitem" and term.options["index"] == index else None
 
 
-def _rows(term: Term) -> Term | None:
+def row_products(term: Term) -> Term | None:
     """Products of the matrices and vectors in each row: of two vectors, of a matrix and a vector."""
     if term.op == "multiply":
         a, b = _expanded(term.args[0], COLUMN), _expanded(term.args[1], ROW)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from graphnet.core.describe.layer import Layer
+from graphnet.core.distribution import NAME, VERSION
 from graphnet.core.errors import GraphnetError
 from graphnet.inspect.drawing import Drawing
 from graphnet.plugins import manager
@@ -39,6 +40,8 @@ def _origin(kind: type[Layer]) -> dict[str, str]:
     try:
         entry = manager().registry.entry_of(kind)
     except GraphnetError:
+        if kind.__module__.startswith("graphnet."):
+            return {"plugin": NAME, "version": VERSION}
         return {"module": kind.__module__}
     versions = {plugin.distribution: plugin.version for plugin in manager().plugins}
     return {"plugin": entry.distribution, "version": versions.get(entry.distribution, "")}
@@ -55,6 +58,7 @@ def node_data(drawing: Drawing) -> dict[str, dict[str, Any]]:
         assert box.layer is not None
         data: dict[str, Any] = {"settings": dict(settings(box.layer))}
         if not box.shared and box.inner is None:
+            data["bytes"] = sum(p.value.nbytes for p in box.layer.params.values())
             data["weights"] = [_weight(name, p.value, side) for name, p in box.layer.params.items()]
         found[box.path] = {key: value for key, value in data.items() if value}
     return found

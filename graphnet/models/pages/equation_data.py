@@ -7,7 +7,8 @@ from typing import Any
 
 from graphnet.core.describe.graph import Graph
 from graphnet.inspect.equations import Equations
-from graphnet.inspect.equations.find import node_equations, place_of
+from graphnet.inspect.equations.find import node_equations
+from graphnet.inspect.equations.place import place_of
 
 #: Characters of all equations of a page, and of those for each node; beyond, a node has only its code.
 CHARACTERS, FOR_EACH = 500_000, 500

@@ -83,9 +83,10 @@ def cost_data(graph: Graph, batch: int, steps: int) -> dict[str, Any]:
     nodes = {}
     for cost in found.costs:
         times = _finite(cost.forward * 1e3), _finite(cost.backward * 1e3)
-        nodes[cost.path] = [*times, cost.calls, cost.output_bytes + cost.saved_bytes]
+        nodes[cost.path] = [*times, cost.calls, cost.output_bytes, cost.saved_bytes]
     compiled = [_finite(found.compiled_forward * 1e3), _finite(found.compiled_backward * 1e3)]
-    return {"setting": found.setting, "nodes": nodes, "compiled": compiled}
+    parts = [[p.path, list(p.nodes), _finite(p.forward * 1e3), _finite(p.backward * 1e3)] for p in found.parts]
+    return {"setting": found.setting, "nodes": nodes, "compiled": compiled, "parts": parts}
 
 
 def compiler_data(graph: Graph, batch: int, steps: int) -> dict[str, Any]:
@@ -101,6 +102,7 @@ def compiler_data(graph: Graph, batch: int, steps: int) -> dict[str, Any]:
         parts.append(
             {
                 "path": part.path,
+                "nodes": list(part.nodes),
                 "head": head,
                 "lines": [cleaned(line) for line in kept],
                 "madds": part.loop + part.outside,
@@ -109,7 +111,7 @@ def compiler_data(graph: Graph, batch: int, steps: int) -> dict[str, Any]:
     return {"setting": found.setting, "parts": parts}
 
 
-def confusion_data(confusion: ConfusionMatrix) -> dict[str, Any]:
+def confusion_data(confusion: Any) -> dict[str, Any]:
     """The names of the classes and the counts, of at most 60 classes.
 
     Raises

@@ -61,6 +61,8 @@
     if (piece.length) math(piece, line);
     if (line.scrollWidth > line.clientWidth) line.tabIndex = 0;
   }
+  // Names such as "constructor" are no properties of tables that do not have them.
+  function own(table, key) { return table && Object.prototype.hasOwnProperty.call(table, key) ? table[key] : undefined; }
   function figure(value) {
     if (value === null || value === undefined) return "not finite";
     if (typeof value !== "number") return String(value);
@@ -70,7 +72,7 @@
   // ---------------------------------------------------------------- frame
   var header = make("header", {}, document.body);
   make("h1", { text: data.title, title: data.title }, header);
-  var search = make("input", { id: "search", type: "search", placeholder: "Search (/)", "aria-label": "Search nodes by name or layer" });
+  var search = make("input", { id: "search", type: "search", placeholder: "Search", "aria-label": "Search nodes by name or layer" });
   var theme = make("button", { id: "theme", type: "button", text: "Dark", "aria-pressed": "false" });
   if (graphs.length) header.appendChild(search);
   header.appendChild(theme);
@@ -88,6 +90,7 @@
     pictures.forEach(function (each) { each.paint(); });
   }
   var pictures = [];
+  var SATURATED = 0.5, VANISHED = 0.001;
   theme.addEventListener("click", function () {
     setTheme(document.documentElement.getAttribute("data-theme") !== "dark");
   });
@@ -470,20 +473,36 @@
     var size = Math.abs(v);
     return v && (size < 0.001 || size >= 100000) ? v.toExponential(1) : String(Number(v.toPrecision(3)));
   }
-  function costsOf(path) {
-    var costs = data.costs && data.costs.nodes;
-    if (!costs) return null;
-    var sum = [0, 0, 0, 0], found = false;
-    Object.keys(costs).forEach(function (each) {
-      if (each === path || each.indexOf(path + "/") === 0) {
-        found = true;
-        costs[each].forEach(function (v, i) { sum[i] += v || 0; });
-      }
+  // The sum of some numbers over a node and all that is inside it.
+  function below(table, path, numbers) {
+    var sum = null;
+    Object.keys(table || {}).forEach(function (each) {
+      if (path !== "" && each !== path && each.indexOf(path + "/") !== 0) return;
+      var own = numbers(table[each]);
+      sum = sum ? sum.map(function (v, i) { return v + (own[i] || 0); }) : own.map(function (v) { return v || 0; });
     });
-    return found ? sum : null;
+    return sum;
+  }
+  function costsOf(path) { return below((data.costs || {}).nodes, path, function (each) { return each; }); }
+  function bytes(count) {
+    return count >= 1e6 ? figure(count / 1e6) + " MB" : count >= 1e4 ? figure(count / 1e3) + " KB" : figure(count) + " bytes";
+  }
+  function workOf(path) {
+    var found = data.work || {}, sum = below(found.nodes, path, function (each) { return each.slice(0, 4); });
+    if (!sum) return null;
+    var unknown = Object.keys(found.nodes).filter(function (each) { return found.nodes[each][4] && (each === path || each.indexOf(path + "/") === 0); });
+    var of = found.steps > 1 ? "; for a row of " + found.steps + " steps" : "; for a row" + (found.steps ? " and step" : "");
+    return [0, 2].map(function (i) { return figure(sum[i]) + " forward, " + figure(sum[i] + sum[i + 1]) + " with backward" + of; })
+      .concat([unknown.map(function (each) { return (each === path ? "" : each + ", ") + found.nodes[each][4]; }).join("; ")]);
+  }
+  // The parts of the compiled graph that a node is in, or that are in it.
+  function partsOf(path) {
+    return ((data.costs || {}).parts || []).filter(function (part) {
+      return part[1].some(function (each) { return each === path || path.indexOf(each + "/") === 0 || each.indexOf(path + "/") === 0; });
+    });
   }
   function details(path) {
-    var box = byPath[path], node = (data.nodes || {})[path] || {}, kind = (data.classes || {})[box.k] || {};
+    var box = byPath[path], node = own(data.nodes, path) || {}, kind = own(data.classes, box.k) || {};
     pictures = [];
     side.textContent = "";
     var back = make("button", { type: "button", text: "Overview" }, side);
@@ -501,9 +520,17 @@
     if (box.c !== undefined) rows.push(["parameters", box.c === null ? "depend on sizes that are not known" : figure(box.c)]);
     if (box.as) rows.push(["shares weights of", box.as]);
     if (box.m) rows.push(["note", box.m]);
+    var held = below(data.nodes, path, function (each) { return [each.bytes || 0]; }), work = workOf(path);
+    if (held && held[0]) rows.push(["parameter bytes", bytes(held[0])]);
+    if (work) rows.push(["multiply-adds", work[0]], ["elementwise operations", work[1]]);
+    if (work && work[2]) rows.push(["not counted", work[2]]);
     var cost = costsOf(path);
     if (cost) {
-      rows.push(["forward", figure(cost[0]) + " ms"], ["backward", figure(cost[1]) + " ms"], ["calls", figure(cost[2])], ["bytes", figure(cost[3])]);
+      rows.push(["node by node", figure(cost[0]) + " ms forward, " + figure(cost[1]) + " ms backward, " + figure(cost[2]) + (cost[2] === 1 ? " call" : " calls")]);
+      partsOf(path).forEach(function (part) {
+        rows.push([part[0] === path ? "compiled" : "compiled, as part of " + part[0], figure(part[2]) + " ms forward, " + figure(part[3]) + " ms backward"]);
+      });
+      rows.push(["activations", bytes(cost[3])], ["saved for backward", bytes(cost[4])]);
     }
     table(rows, side);
     if (node.settings) {
@@ -527,7 +554,7 @@
     }
   }
   function equations(path) {
-    var found = (data.equations || {})[path];
+    var found = own(data.equations, path);
     if (!found) return;
     make("h3", { text: found.r === undefined ? "Equations" : "Equation, from the documentation" }, side);
     if (found.r !== undefined) {
@@ -554,20 +581,40 @@
     make("summary", { text: "as code of numpy" }, fold);
     make("pre", { text: code.join("\n") }, fold);
   }
+  function percent(share) { return share > 0 && share < 0.001 ? "less than 0.1\u00a0%" : figure(Number((100 * share).toFixed(1))) + "\u00a0%"; }
+  function ends(found) {
+    var low = found.gate === "tanh" ? "−0.95" : "0.05";
+    return percent(found.below) + " of its values are below " + low + ", " + percent(found.above) + " above 0.95";
+  }
   function recorded(path) {
-    var found = (data.recorded || {})[path];
-    if (!found || !found.heat) return;
-    make("h3", { text: "Values for the example (" + found.units + " units × " + found.steps + " steps)" }, side);
-    var words = "from " + figure(found.low) + " to " + figure(found.high) + (found.low < 0 ? "; orange above 0, blue below" : "; the stronger the colour, the larger");
-    if (found.saturated !== null) words += "; " + figure(100 * found.saturated) + " % below 0.05 or above 0.95";
-    make("div", { "class": "soft", text: words }, side);
-    heatMap(found.heat, "Values by unit and step", side);
+    var found = own(data.recorded, path);
+    if (!found) return;
+    make("h3", { text: "For " + (data.recorded_of || "the example") + " (" + found.units + " units × " + found.steps + " steps)" }, side);
+    if (found.heat) make("div", { "class": "soft", text: "Values from " + figure(found.low) + " to " + figure(found.high) + (found.low < 0 ? "; orange above 0, blue below" : "; the stronger the colour, the larger") }, side);
+    if (found.gate) make("div", { "class": "soft", text: "Saturation: " + ends(found) + "." }, side);
+    if (found.heat) heatMap(found.heat, "Values by unit and step", side);
     if (found.norms.length > 1) chart([["norm of the gradient", found.norms]], "Gradient by step", side);
     else if (found.norms.length) make("div", { text: "Norm of the gradient: " + figure(found.norms[0]) }, side);
+    if (found.norms.length > 1) {
+      var faded = fading(path);
+      if (faded) make("div", { "class": "soft", text: "At the first step it is " + times(faded.ratio) + " that at the last" + (faded.step ? "; below a thousandth of it up to step " + faded.step + " of " + found.norms.length : "") + "." }, side);
+    }
+  }
+  function times(ratio) { return ratio >= 0.01 && ratio < 1000 ? figure(Number(ratio.toPrecision(3))) + " of" : ratio.toExponential(1).replace("-", "−") + " of"; }
+  // How much smaller the error is at the first step that it reaches than at the last one; and up to which step it is
+  // below a thousandth of that.
+  function fading(path) {
+    var found = own(data.recorded, path), norms = found && found.norms, first = 0, step = 0;
+    if (!norms || norms.length < 2) return null;
+    var last = norms[norms.length - 1];
+    while (first < norms.length - 1 && norms[first] === 0) first += 1;
+    if (!last || norms[first] === null || !norms[first]) return null;
+    norms.forEach(function (norm, i) { if (norm !== null && norm < VANISHED * last && i >= first) step = i + 1; });
+    return { path: path, ratio: norms[first] / last, step: step, steps: norms.length };
   }
   function compiled(path) {
     ((data.compiler || {}).parts || []).forEach(function (part) {
-      var ends = part.path.split(" to "), inside = ends.some(function (end) {
+      var inside = part.nodes.some(function (end) {
         return path === end || path.indexOf(end + "/") === 0 || end.indexOf(path + "/") === 0;
       });
       if (!inside) return;
@@ -575,8 +622,8 @@
       table(part.lines.map(function (line) { return /^(\S+)\s+(.*)$/.exec(line).slice(1); }), side).className = "names";
     });
   }
-  function nodeButton(path, words, list) {
-    var button = make("button", { type: "button", text: path + words }, make("li", {}, list));
+  function nodeButton(path, words, list, name) {
+    var button = make("button", { type: "button", text: (name || path) + words }, make("li", {}, list));
     button.addEventListener("click", function () { choose(path, true); center(path); });
   }
   function overview() {
@@ -596,6 +643,7 @@
       var nodes = Object.keys(byPath).filter(function (path) { return byPath[path].r === "node"; });
       var total = graphs[0].boxes.reduce(function (sum, box) { return sum + (box.c || 0); }, 0);
       table([["nodes", figure(nodes.length)], ["parameters", figure(total)]], side);
+      glance();
       make("p", { "class": "soft", text: "Click a node for details; a plus, a second click or the key o opens it. Keys: arrows move, Enter shows details, Escape leaves them, / searches, + and − zoom, 0 fits." }, side);
     }
     if (data.test && data.test.length) {
@@ -607,6 +655,7 @@
     if (data.confusion) confusion(data.confusion);
     if (data.worst) worst(data.worst);
     if (data.costs) costs(data.costs);
+    if (data.work) work(data.work);
     if (data.recorded) gradients(data.recorded);
     if (data.compiler && data.compiler.missing) { section("Compiler"); make("p", { text: data.compiler.missing }, side); }
     if (data.training) settings(data.training);
@@ -662,9 +711,8 @@
   }
   function confusion(found) {
     section("Confusion matrix");
-    var errors = [], most = Math.max.apply(null, [1].concat(found.counts.map(function (row) { return Math.max.apply(null, row); })));
+    var errors = pairs(found), most = Math.max.apply(null, [1].concat(found.counts.map(function (row) { return Math.max.apply(null, row); })));
     var shown = table(found.counts.map(function (row, i) {
-      row.forEach(function (count, j) { if (i !== j && count > 0) errors.push([count, found.classes[i], found.classes[j]]); });
       return [found.classes[i]].concat(row.map(figure));
     }), side, ["true \\ predicted"].concat(found.classes), 1);
     shown.className = "matrix";
@@ -675,7 +723,6 @@
       var count = found.counts[Math.floor(i / found.classes.length)][i % found.classes.length];
       cell.style.backgroundColor = "rgba(90, 140, 220, " + (0.45 * count / most).toFixed(3) + ")";
     });
-    errors.sort(function (a, b) { return b[0] - a[0]; });
     if (errors.length) {
       make("h3", { text: "Most frequent errors" }, side);
       table(errors.slice(0, 5).map(function (e) { return [e[1], e[2], figure(e[0])]; }), side, ["true", "predicted", "count"], 2);
@@ -698,34 +745,160 @@
   function costs(found) {
     section("Time by node");
     if (found.missing) { make("p", { text: found.missing }, side); return; }
-    make("div", { "class": "soft", text: found.setting + ", node by node; compiled: " + figure(found.compiled[0]) + " ms forward, " + figure(found.compiled[1]) + " ms backward" }, side);
-    var total = 0, list = make("ul", { "class": "list" }, side), all = Object.keys(found.nodes).map(function (path) {
+    var total = 0, list, all = Object.keys(found.nodes).map(function (path) {
       var time = (found.nodes[path][0] || 0) + (found.nodes[path][1] || 0);
       total += time;
       return [path, time];
     });
+    var parts = (found.parts || []).map(function (part) { return [part, (part[2] || 0) + (part[3] || 0)]; });
+    var whole = parts.reduce(function (sum, each) { return sum + each[1]; }, 0);
+    make("div", { "class": "soft", text: found.setting + "; compiled: " + figure(found.compiled[0]) + " ms forward, " + figure(found.compiled[1]) + " ms backward." }, side);
+    if (parts.length) {
+      make("h3", { text: "As compiled, nodes that run together as one" }, side);
+      list = make("ul", { "class": "list" }, side);
+      parts.sort(function (a, b) { return b[1] - a[1]; });
+      parts.slice(0, 6).forEach(function (each) { nodeButton(each[0][1][0], "  " + figure(each[1]) + " ms, " + figure(100 * each[1] / (whole || 1)) + " %", list, each[0][0]); });
+      make("h3", { text: "Node by node, uncompiled" }, side);
+    }
+    list = make("ul", { "class": "list" }, side);
     all.sort(function (a, b) { return b[1] - a[1]; });
     all.slice(0, 8).forEach(function (each) { nodeButton(each[0], "  " + figure(each[1]) + " ms, " + figure(100 * each[1] / (total || 1)) + " %", list); });
   }
+  function work(found) {
+    section("Multiply-adds by node");
+    if (found.missing) { make("p", { text: found.missing }, side); return; }
+    var total = below(found.nodes, "", function (each) { return each.slice(0, 4); }) || [0, 0, 0, 0];
+    make("div", { "class": "soft", text: "For a row" + (found.steps > 1 ? " of " + found.steps + " steps" : " and a step") + ", counted in the rules of the nodes: products of matrices, and all other operations on numbers." }, side);
+    var rows = [["all", figure(total[0]), figure(total[0] + total[1]), figure(total[2] + total[3])]];
+    var paths = Object.keys(found.nodes).filter(function (path) { return found.nodes[path][0] + found.nodes[path][1] > 0; });
+    paths.sort(function (a, b) { return found.nodes[b][0] + found.nodes[b][1] - found.nodes[a][0] - found.nodes[a][1]; });
+    paths.slice(0, 12).forEach(function (path) { var own = found.nodes[path]; rows.push([path, figure(own[0]), figure(own[0] + own[1]), figure(own[2] + own[3])]); });
+    var shown = table(rows, side, ["node", "forward", "with backward", "elementwise"], 1).parentNode;
+    shown.tabIndex = 0;
+    shown.setAttribute("role", "region");
+    shown.setAttribute("aria-label", "Multiply-adds by node");
+  }
   function gradients(found) {
-    var gates = Object.keys(found).filter(function (path) { return found[path].saturated > 0; });
-    gates.sort(function (a, b) { return found[b].saturated - found[a].saturated; });
+    var gates = saturation();
     if (gates.length) {
-      section("Saturated nodes");
-      make("div", { "class": "soft", text: "The share of values below 0.05 or above 0.95, of nodes with values from 0 to 1." }, side);
+      section("Saturated gates");
+      make("div", { "class": "soft", text: "For " + (data.recorded_of || "the example") + ": the share of values nearer than 0.05 to an end of the range, of nodes that compute σ (0 to 1) or tanh (−1 to 1)." }, side);
       var list = make("ul", { "class": "list" }, side);
-      gates.slice(0, 6).forEach(function (path) { nodeButton(path, "  " + figure(100 * found[path].saturated) + " %", list); });
+      gates.slice(0, 6).forEach(function (path) { nodeButton(path, "  " + percent(found[path].saturated), list); });
     }
-    var fading = Object.keys(found).filter(function (path) { return found[path].norms && found[path].norms.length > 1; }).map(function (path) {
-      var norms = found[path].norms, last = norms[norms.length - 1];
-      return [path, last ? norms[0] / last : Infinity];
-    }).filter(function (each) { return isFinite(each[1]); });
-    fading.sort(function (a, b) { return a[1] - b[1]; });
-    if (!fading.length) return;
+    var fades = vanishing();
+    if (!fades.length) return;
     section("Gradient from the last step to the first");
     make("div", { "class": "soft", text: "The norm at the first step divided by that at the last: a small number is a vanishing gradient." }, side);
     var second = make("ul", { "class": "list" }, side);
-    fading.slice(0, 6).forEach(function (each) { nodeButton(each[0], "  " + figure(each[1]), second); });
+    fades.slice(0, 6).forEach(function (each) { nodeButton(each.path, "  " + figure(each.ratio), second); });
+  }
+
+  // ---------------------------------------------------------------- findings, in words
+  // A gate is called saturated from the share SATURATED on, and a gradient vanished below the ratio VANISHED.
+  function saturation() {
+    var found = data.recorded || {}, gates = Object.keys(found).filter(function (path) { return found[path].gate; });
+    return gates.sort(function (a, b) { return found[b].saturated - found[a].saturated; });
+  }
+  function vanishing() {
+    var all = Object.keys(data.recorded || {}).map(fading).filter(Boolean);
+    return all.sort(function (a, b) { return a.ratio - b.ratio; });
+  }
+  // The same for each Scan, or other graph: the node in the middle of its nodes, in the order of their ratios.
+  function fadingGraphs() {
+    var by = Object.create(null);
+    vanishing().forEach(function (each) {
+      var holder = each.path.slice(0, Math.max(0, each.path.lastIndexOf("/")));
+      (by[holder] = by[holder] || []).push(each);
+    });
+    return Object.keys(by).map(function (holder) {
+      var all = by[holder], middle = all[Math.floor((all.length - 1) / 2)];
+      return { path: holder && all.length > 1 ? holder : all[0].path, ratio: middle.ratio, step: middle.step, steps: middle.steps, least: all[0], count: all.length };
+    }).sort(function (a, b) { return a.ratio - b.ratio; });
+  }
+  // Each finding: what it answers, words, perhaps a node, and words after it.
+  function findings() {
+    var all = [], found = data.recorded || {}, gates = saturation(), fades = fadingGraphs(), of = data.recorded_of || "the example";
+    if (gates.length) {
+      var full = gates.filter(function (path) { return found[path].saturated >= SATURATED; }), top = gates[0];
+      var limit = "a gate is called saturated from " + percent(SATURATED) + " on";
+      if (!full.length) all.push(["Saturated gates", "none; most of all ", top, ": " + ends(found[top]) + " (" + limit + ", for " + of + ")"]);
+      else full.slice(0, 3).forEach(function (path, i) {
+        var more = i === Math.min(full.length, 3) - 1 ? (full.length > 3 ? "; and " + (full.length - 3) + " more" : "") + " (" + limit + ", for " + of + ")" : "";
+        all.push([i ? "" : full.length > 1 ? "Saturated gates" : "Saturated gate", "", path, ": " + ends(found[path]) + more]);
+      });
+    }
+    if (fades.length) {
+      var least = fades[0], most = fades[fades.length - 1];
+      var middle = function (each) { return (each.count > 1 ? " (median of its " + each.count + " nodes, least at " + each.least.path.replace(each.path + "/", "") + ")" : "") + "; " + each.steps + " steps, for " + of; };
+      if (least.ratio < VANISHED) all.push(["Vanishing gradient", "in ", least.path, ": at the first step its norm is " + times(least.ratio) + " that at the last, and below 1/1000 of it up to step " + least.step + middle(least)]);
+      else if (most.ratio > 1 / VANISHED) all.push(["Exploding gradient", "in ", most.path, ": at the first step its norm is " + times(most.ratio) + " that at the last" + middle(most)]);
+      else all.push(["Gradient over time", "does not vanish; least of all in ", least.path, ": at the first step its norm is " + times(least.ratio) + " that at the last (below 1/1000 it is said to vanish)" + middle(least)]);
+    }
+    slow(all);
+    confused(all);
+    origins(all);
+    if (data.missing_data) all.push(["Not known", "what the run's data would tell: " + data.missing_data]);
+    else if (graphs.length && !data.recorded && !data.live) all.push(["Not known", "gates and gradients; graphnet report --example FILE shows them"]);
+    return all;
+  }
+  function slow(all) {
+    var costs = data.costs || {}, parts = (costs.parts || []).slice(), nodes = costs.nodes || {}, time = function (each) { return (each[2] || 0) + (each[3] || 0); };
+    var whole = parts.reduce(function (sum, each) { return sum + time(each); }, 0);
+    parts.sort(function (a, b) { return time(b) - time(a); });
+    if (parts.length) all.push(["Slowest, compiled", "", parts[0][1][0], (parts[0][1].length > 1 ? ", with " + (parts[0][1].length - 1) + " nodes that run together with it," : "") + ": " + percent(time(parts[0]) / (whole || 1)) + " of the time (" + figure(time(parts[0])) + " of " + figure(whole) + " ms)"]);
+    var paths = Object.keys(nodes), total = 0;
+    paths.forEach(function (path) { total += (nodes[path][0] || 0) + (nodes[path][1] || 0); });
+    paths.sort(function (a, b) { return (nodes[b][0] || 0) + (nodes[b][1] || 0) - (nodes[a][0] || 0) - (nodes[a][1] || 0); });
+    if (paths.length) all.push(["Slowest single node", "", paths[0], ": " + percent(((nodes[paths[0]][0] || 0) + (nodes[paths[0]][1] || 0)) / (total || 1)) + " of the time node by node, uncompiled"]);
+  }
+  function pairs(found) {
+    var errors = [];
+    found.counts.forEach(function (row, i) {
+      var total = row.reduce(function (sum, count) { return sum + count; }, 0);
+      row.forEach(function (count, j) { if (i !== j && count > 0) errors.push([count, found.classes[i], found.classes[j], total]); });
+    });
+    return errors.sort(function (a, b) { return b[0] - a[0]; });
+  }
+  function confused(all) {
+    if (!data.confusion) return;
+    var errors = pairs(data.confusion), sum = 0, right = 0;
+    data.confusion.counts.forEach(function (row, i) { row.forEach(function (count, j) { sum += count; if (i === j) right += count; }); });
+    if (!errors.length) { all.push(["Confused classes", "none: all " + figure(sum) + " test examples are right"]); return; }
+    var worst = errors[0], next = errors[1];
+    all.push(["Confused classes", worst[1] + " is most often taken for " + worst[2] + ": " + figure(worst[0]) + " of " + figure(worst[3]) + " examples" + (next ? "; then " + next[1] + " for " + next[2] + ", " + figure(next[0]) + " of " + figure(next[3]) : "") + ". " + figure(right) + " of " + figure(sum) + " are right"]);
+  }
+  function origins(all) {
+    var kinds = data.classes || {}, by = Object.create(null);
+    Object.keys(byPath).forEach(function (path) {
+      var kind = byPath[path].k, from = own(kinds, kind);
+      if (!kind || !from) return;
+      var name = from.plugin ? from.plugin + (from.version ? " " + from.version : "") : "no plugin: module " + from.module;
+      by[name] = by[name] || { first: path, kinds: [], count: 0 };
+      by[name].count += 1;
+      if (by[name].kinds.indexOf(kind) < 0) by[name].kinds.push(kind);
+    });
+    function last(name) { return name.indexOf("graphnet-framework") === 0; }
+    Object.keys(by).sort(function (a, b) { return last(a) - last(b) || (a < b ? -1 : 1); }).forEach(function (name, i) {
+      var each = by[name], shown = each.kinds.slice(0, 5).join(", ") + (each.kinds.length > 5 ? " and " + (each.kinds.length - 5) + " more" : "");
+      all.push([i ? "" : "Plugins of the layers", name + " brought " + shown + ": ", each.first, each.count > 1 ? " and " + (each.count - 1) + " other nodes" : ""]);
+    });
+  }
+  function glance() {
+    var all = findings();
+    if (!all.length) return;
+    section("At a glance");
+    var holder = make("table", { "class": "glance" }, side);
+    all.forEach(function (each, i) {
+      var row = make("tr", {}, holder), lines = 1;
+      while (all[i + lines] && !all[i + lines][0]) lines += 1;
+      if (each[0]) make("th", { scope: lines > 1 ? "rowgroup" : "row", rowspan: lines, text: each[0] }, row);
+      var cell = make("td", { text: each[1] }, row);
+      if (each[2] === undefined) return;
+      var button = make("button", { type: "button", "class": "inline", text: each[2] }, cell);
+      button.addEventListener("click", function () { choose(each[2], true); center(each[2]); });
+      if (each[3]) cell.appendChild(document.createTextNode(each[3]));
+    });
   }
 
   // ---------------------------------------------------------------- search, start

@@ -35,7 +35,9 @@ from graphnet.models.pages.facts import (
 )
 from graphnet.models.pages.graphs import graph_data
 from graphnet.models.pages.html import page
+from graphnet.models.pages.own_data import own_data
 from graphnet.models.pages.recorded import record_data
+from graphnet.models.pages.work_data import work_data
 from graphnet.models.pages.worst import MOST, worst_data
 from graphnet.models.train_file import tested
 from graphnet.training.config import TrainingConfig
@@ -48,7 +50,7 @@ def report(
     path: str | os.PathLike[str] | None = None,
     *,
     history: History | None = None,
-    confusion: ConfusionMatrix | None = None,
+    confusion: ConfusionMatrix | bool | None = None,
     example: Any = None,
     worst: int = 0,
     data: tuple[Any, Any] | None = None,
@@ -71,11 +73,14 @@ def report(
     path : path, optional
     history : History, optional
         Default: that of the run, or of the model since its last training.
-    confusion : ConfusionMatrix, optional
-        As :meth:`graphnet.Model.confusion_matrix` returns it.
+    confusion : ConfusionMatrix or bool, optional
+        As :meth:`graphnet.Model.confusion_matrix` returns it. By default, and if ``measure``, that of a run of classes
+        on the first 5,000 examples of its test split; False: none.
     example : array or mapping of input name to array, optional
         A batch, of which the first row is run: the page then shows what each node computes over time, and the norm of
         the gradient of the summed outputs at each step. These values are in the page, so mind whose data they are.
+        Without it, and if ``measure``, an example of the test split of a run is used; then the page has the norms, and
+        the share of each gate's values that are saturated, but no values.
     worst : int
         How many of the examples with the largest loss are shown, at most 50, with their inputs and labels: these are in
         the page as well.
@@ -118,7 +123,9 @@ def report(
     if graph is not None:
         content = _model_data(graph, measure, *sizes) | _training(target) | content
         if example is not None:
-            content["recorded"] = record_data(graph, example)
+            content |= {"recorded": record_data(graph, example), "recorded_of": "the example"}
+        if measure and isinstance(source, (str, os.PathLike)) and os.path.isdir(source):
+            content |= own_data(source, recorded=example is None, confusion=confusion is None)
     history = getattr(target, "history", None) if history is None else history
     if isinstance(history, History):
         content["history"] = curve_data(history)
@@ -126,7 +133,7 @@ def report(
         content["compared"] = compared_data(compared)
     if worst:
         content["worst"] = _worst_data(source, target, data, worst)
-    if confusion is not None:
+    if confusion is not None and confusion is not False:
         content["confusion"] = confusion_data(confusion)
     text = page(content, "history" if graph is None else graph.name)
     if path is not None:
@@ -194,6 +201,7 @@ def _model_data(graph: Graph, measure: bool, batch: int, steps: int) -> dict[str
         "classes": class_data(drawing),
         "nodes": node_data(drawing),
         "equations": equation_data(graph),
+        "work": work_data(graph, steps),
     }
     if measure:
         data |= {"costs": cost_data(graph, batch, steps), "compiler": compiler_data(graph, batch, steps)}

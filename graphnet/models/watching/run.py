@@ -22,8 +22,10 @@ from graphnet.io.run_list import RunInfo, info, is_run
 from graphnet.io.sweep_files import refuse_sweep
 from graphnet.models.loading import load
 from graphnet.models.pages.details import class_data, node_data
+from graphnet.models.pages.equation_data import equation_data
 from graphnet.models.pages.facts import cleaned, curve_data, environment_data, test_data, training_data
 from graphnet.models.pages.graphs import graph_data
+from graphnet.models.pages.work_data import work_data
 from graphnet.models.watching.measured import Measurements
 
 #: The files of a run that may be read, and the folder.
@@ -155,6 +157,7 @@ class WatchedRun:
             found: dict[str, Any] = {"nodes": node_data(drawing), "training": training_data(model.config)}
             if key[0] != (self._model_key or (None,))[0] or "graphs" not in self._model:
                 found |= {"graphs": graph_data(drawing), "classes": class_data(drawing)}
+                found |= {"equations": equation_data(model.graph), "work": work_data(model.graph, 1)}
             self._model = {**self._model, **found}
             self._model.pop("trouble", None)
             self._model_key = key

@@ -53,7 +53,7 @@ class AtStep(Callback):
             self.actions.pop(self.step)()
 
 
-def train(workers=None, *, epochs=10, callbacks=(), group=None, **options):
+def train(workers=None, *, epochs=10, callbacks=(), group=None, quiet=True, **options):
     """Train on ``workers`` ranks, or in this process alone; return the trainer."""
     settings = TrainingConfig(
         loss="mean_squared_error",
@@ -67,7 +67,8 @@ def train(workers=None, *, epochs=10, callbacks=(), group=None, **options):
     engine = DataParallel(group or "ray", workers=workers, **options) if workers else None
     trainer = Trainer(network(), settings, callbacks=list(callbacks), engine=engine)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "data-parallel training: .* (has|goes)")
+        if quiet:
+            warnings.filterwarnings("ignore", "data-parallel training: .* (has|goes)")
         trainer.fit(*data())
     return trainer
 
