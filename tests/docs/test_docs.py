@@ -33,7 +33,9 @@ def blocks(page):
     text = page.read_text(encoding="utf-8")
     return [
         (text[: m.start(1)].count("\n"), m[1])
-        for m in re.finditer(r"^```(?:python|\{code-cell\} ipython3)\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+        for m in re.finditer(
+            r"^```(?:python|\{code-cell\} ipython3)\n(?::\w[^\n]*\n)*(.*?)^```", text, re.DOTALL | re.MULTILINE
+        )
     ]
 
 
@@ -73,6 +75,22 @@ def test_the_pages_are_there_and_name_each_other():
     for page in PAGES:
         for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name} names {target}"
+
+
+def anchors(page):
+    """The anchors that a code host makes of the headings of a page."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    headings = re.findall(r"^#{1,6} (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_links_to_sections():
+    found = {}
+    for page in PAGES:
+        for target, anchor in re.findall(r"\]\(([^)#\s]*\.md|)#([^)]+)\)", page.read_text(encoding="utf-8")):
+            found[page.name, target, anchor] = anchor in anchors(page.parent / target if target else page)
+    assert len(found) > 100
+    assert [link for link, there in found.items() if not there] == []
 
 
 def test_commands_and_model_files_are_up_to_date(monkeypatch):

@@ -5,6 +5,7 @@ import hashlib
 import html
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -293,3 +294,38 @@ def test_the_command_writes_the_page_of_a_run(model, example, tmp_path, monkeypa
     assert data["history"]["epochs"] == 3 and "lstm/scan/forget_gate" in data["recorded"]
     assert str(tmp_path) not in json.dumps(data)
     assert CliRunner().invoke(main, ["report", "run", "--no-measure"]).exit_code == 2
+
+
+def test_the_page_of_a_run_says_what_its_own_data_tell_without_their_values(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    vowels = graphnet.datasets.load("japanese_vowels")
+    demo = Path(__file__).resolve().parents[2] / "examples" / "japanese_vowels" / "model.yaml"
+    result = CliRunner().invoke(main, ["train", str(demo), "--epochs", "1", "--output", "run", "--seed", "1"])
+    assert result.exit_code == 0, result.output
+    data = block(graphnet.report("run", batch=2, steps=3))
+    assert np.sum(data["confusion"]["counts"]) == 370
+    lengths = [len(each) for each in vowels.test.inputs["frames"][:50]]
+    row = lengths.index(max(lengths))
+    assert data["recorded_of"] == f"test example {row}"
+    gate = data["recorded"]["lstm/scan/forget_gate_sigmoid"]
+    assert gate["gate"] == "sigmoid" and len(gate["norms"]) == gate["steps"] == lengths[row]
+    assert not {"heat", "low", "high"} & set(gate)
+    assert data["recorded"]["lstm/scan/candidate_tanh"]["gate"] == "tanh"
+    assert "gate" not in data["recorded"]["lstm/scan/forget_gate"]
+    quiet = block(graphnet.report("run", confusion=False, measure=False))
+    assert "confusion" not in quiet and "recorded" not in quiet
+
+
+def test_data_that_cannot_be_read_are_no_error(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    x, y = np.random.default_rng(0).normal(size=(2, 8, 3))
+    np.savez("data.npz", train_x=x, train_target=y, test_x=x, test_target=y)
+    config = TrainingConfig(data=str(tmp_path / "data.npz"), epochs=1, loss="mean_squared_error")
+    graph = Sequential(FullyConnected(3, 3), shape="batch, feature=3")
+    Trainer(graph, config, callbacks=[RunFolder("run")]).fit(x, y, verbose=0)
+    data = block(graphnet.report("run", batch=2))
+    assert "confusion" not in data and "missing_data" not in data and data["recorded"]
+    (tmp_path / "data.npz").unlink()
+    data = block(graphnet.report("run", batch=2))
+    assert "recorded" not in data and "data.npz" in data["missing_data"]
+    assert str(tmp_path) not in data["missing_data"]

@@ -37,11 +37,11 @@ def own_data(path: str | os.PathLike[str], *, recorded: bool, confusion: bool) -
             found["recorded_of"] = f"test example {row}"
         except GraphnetError as error:
             reasons.append(str(error))
-    if confusion and dataset.classes:
+    if confusion:
         try:
             found |= _confusion(model, dataset.test)
         except GraphnetError as error:
-            reasons.append(str(error))
+            reasons += [str(error)] if dataset.classes else []  # without classes, there is no such matrix
     if reasons:
         found["missing_data"] = cleaned("; ".join(reasons))
     return found

@@ -17,6 +17,9 @@ pytest.importorskip("graphnet_ray")
 import training_runs
 from training_runs import AtStep, Recorded, assert_equal, train, weights
 
+from graphnet import WorkerError
+from graphnet_ray.introduction import versions
+
 
 @pytest.fixture(scope="module")
 def alone():
@@ -56,6 +59,13 @@ def test_equal_where_a_new_process_joins(alone):
     actions = {20: send(signal.SIGKILL), 30: wait_for_the_new_one, 90: lambda: sizes.update(last=Recorded.last.size)}
     assert_equal(train(2, callbacks=[AtStep(actions)], group=Recorded), alone)
     assert sizes == {"last": 2}
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_process_with_other_versions_cannot_join(monkeypatch):
+    monkeypatch.setattr("graphnet_ray.roster.versions", lambda: {**versions(), "graphnet-other": "9.9"})
+    with pytest.raises(WorkerError, match="graphnet-other missing instead of 9.9"):
+        train(2)
 
 
 def processes_of(session):

@@ -158,6 +158,7 @@ class RayCommunicator(Communicator):
                     self._blame(calls)
             for member, part in zip(calls, parts, strict=False):
                 if wrong := part if isinstance(part, str) else pending.mismatch(part):
+                    member.failed = True
                     self._roster.lose(member, wrong)
             if clock.now - start > self._settings.timeout:
                 self._drop_slow(calls)

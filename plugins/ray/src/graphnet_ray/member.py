@@ -24,6 +24,8 @@ class Member:
         None while it starts.
     lost : str
         Why it is lost; empty while it is not.
+    failed : bool
+        Whether its own program has ended, rather than its process.
     heard : float
         When it last gave a sign of life.
     call : object reference or None
@@ -36,6 +38,7 @@ class Member:
         self.joined = started
         self.introduction: Introduction | None = None
         self.lost = ""
+        self.failed = False
         self.call: Any = actor.introduce.remote()
 
     def __str__(self) -> str:

@@ -17,8 +17,9 @@ from graphnet_ray.session import load_ray
 EXIT = re.compile(r"exit detail: ([^\n]*?)(?:\. |\n|$)")
 #: Seconds between two beats, at most.
 BEAT = 0.5
-#: Seconds after a failure until the next process is started: doubled by each failure, up to the second number.
-PAUSE = (1.0, 60.0)
+#: Seconds after a failure until the next process is started: doubled by each failure, up to the second number. OFTEN
+#: is the most where a process was lost from outside, which the next one need not be.
+PAUSE, OFTEN = (1.0, 60.0), 4.0
 #: Seconds after which a process that has joined counts as a success.
 STAYED = 30.0
 
@@ -102,7 +103,7 @@ class Roster:
             for member in left:
                 member.kill()
                 if self.clock.now - member.joined < STAYED:
-                    self._postpone()
+                    self._postpone(PAUSE[1] if member.failed else OFTEN)
             return left, joined
 
     def take_notes(self) -> list[str]:
@@ -166,6 +167,7 @@ class Roster:
         member.heard = now
         if member.introduction is not None:
             if answer:
+                member.failed = True
                 self.lose(member, answer)
             return
         member.introduction = answer
@@ -193,13 +195,13 @@ class Roster:
 
     def _failed(self, member: Member) -> None:
         member.kill()
-        self._postpone()
+        self._postpone(PAUSE[1])
 
-    def _postpone(self) -> None:
-        """Let time pass before the next start, because a process has failed soon after its own."""
+    def _postpone(self, most: float) -> None:
+        """Let time pass before the next start, because a process was lost soon after its own."""
         with self.lock:
-            self._next_start = self.clock.now + min(PAUSE[0] * 2**self._failures, PAUSE[1])
-            self._failures += 1
+            self._next_start = self.clock.now + min(PAUSE[0] * 2**self._failures, most)
+            self._failures = min(self._failures + 1, 10)
             stayed = (member for member in self.members if not member.lost)
             if any(self.clock.now - member.joined > STAYED for member in stayed):
                 self._failures = min(self._failures, 1)
