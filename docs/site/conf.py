@@ -47,7 +47,7 @@ nb_execution_timeout = 120
 nb_execution_raise_on_error = True
 nb_execution_show_tb = True
 nb_output_stderr = "remove"  # notices of other packages, such as tqdm's about widgets; an error ends the build
-suppress_warnings = ["misc.highlighting_failure", "myst.strikethrough", "mystnb.unknown_mime_type"]
+suppress_warnings = ["misc.highlighting_failure", "myst.strikethrough", "mystnb.unknown_mime_type", "myst-nb.lexer"]
 
 # ---------------------------------------------------------------------- docstrings
 autosummary_generate = False

@@ -75,6 +75,31 @@ def sharing(share: Share | None) -> Iterator[None]:
         _share.reset(token)
 
 
+# ---------------------------------------------------------------------- gradients
+#: Called in a backward pass with the path of a layer, when its gradients are complete, and the gradients by name.
+Listener = Callable[[str, Mapping[str, Array]], None]
+
+_listener: ContextVar[Listener | None] = ContextVar("graphnet listener to gradients", default=None)
+
+
+def listener() -> Listener | None:
+    """What the backward pass that is running is to call; None if there is nothing."""
+    return _listener.get()
+
+
+@contextmanager
+def listening(function: Listener) -> Iterator[None]:
+    """Inside the block, call a function in backward passes of this thread.
+
+    Weights that no error reaches are left out, and those of layers that are completed in the last step may be.
+    """
+    token = _listener.set(function)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
+
+
 # ---------------------------------------------------------------------- random arrays
 #: For each layer, by its input shapes: the batch axis of each array that it draws.
 _axes: weakref.WeakKeyDictionary[Any, dict[Any, dict[str, int | None]]] = weakref.WeakKeyDictionary()

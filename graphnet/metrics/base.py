@@ -106,6 +106,20 @@ class Metric:
             raise self._no_result()
         return self._total / self._count
 
+    def partial(self) -> tuple[float, float] | None:
+        """The sum of the scores since the last ``reset`` and their number, for :meth:`merge`.
+
+        None for a metric that is not a mean of scores: it overrides ``update``, ``accumulate`` or ``reset``.
+        """
+        own = type(self)
+        methods = (own.update, own.accumulate, own.reset)
+        return (self._total, self._count) if methods == (Metric.update, Metric.accumulate, Metric.reset) else None
+
+    def merge(self, partial: tuple[float, float]) -> None:
+        """Add the batches of another object of the same metric, from its :meth:`partial`."""
+        self._total += partial[0]
+        self._count += partial[1]
+
     def adapted(self, loss: Loss) -> Metric:
         """The metric for a model that is trained with ``loss``: itself, unless a setting was left to the loss."""
         return self

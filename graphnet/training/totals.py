@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from graphnet.core.describe.graph import Graph
@@ -195,6 +195,18 @@ class Totals:
     def update_metrics(self, outputs: Mapping[str, Array], batch: Batch, masks: Mapping[str, Array | None]) -> None:
         """Add a batch to the metrics, and its examples; ``masks`` as :meth:`valid` returns them."""
         self.examples += batch.rows
+        self.update_only_metrics(outputs, batch, masks)
+
+    def merge_metrics(self, partials: Sequence[tuple[float, float]], rows: int) -> None:
+        """Add what each metric has found in the rows of a batch; see :meth:`graphnet.metrics.Metric.merge`."""
+        self.examples += rows
+        for metric, partial in zip(self.metrics, partials, strict=True):
+            metric.merge(partial)
+
+    def update_only_metrics(
+        self, outputs: Mapping[str, Array], batch: Batch, masks: Mapping[str, Array | None]
+    ) -> None:
+        """Add a batch to the metrics."""
         if self.metrics and self.main in masks:
             output, target, mask = outputs[self.main], batch.targets[self.main], masks[self.main]
             indices = target.dtype.kind in "iu" and target.shape == output.shape[:-1]

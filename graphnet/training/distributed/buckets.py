@@ -34,7 +34,7 @@ class Bucket:
 
     def flat(self, arrays: Mapping[str, Array]) -> Array:
         """The arrays one after the other."""
-        return np.concatenate([arrays[path].reshape(-1) for path in self.paths])
+        return np.concatenate([arrays[path].reshape(-1) for path in self.paths], dtype=self.dtype)
 
     def views(self, flat: Array) -> dict[str, Array]:
         """The arrays of a flat one, by path."""

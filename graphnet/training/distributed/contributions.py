@@ -23,6 +23,8 @@ class Report:
     ----------
     values : list of float
         The sums of their losses.
+    metrics : list of (float, float)
+        The sums of what their metrics have found.
     failures : dict of int to int
         For each rank with numbers that are not finite, which of its contributions was the first.
     finite : list of bool
@@ -30,6 +32,7 @@ class Report:
     """
 
     values: list[float]
+    metrics: list[tuple[float, float]] = field(default_factory=list)
     failures: dict[int, int] = field(default_factory=dict)
     finite: list[bool] = field(default_factory=list)
 
@@ -83,21 +86,26 @@ class Contributions:
         self.finite = self.finite and finite(buffer)
         return self.begin(buffer)
 
-    def finish(self, values: Sequence[float]) -> Report:
-        """Add up the losses of all ranks."""
-        size, rank, width = self.communicator.size, self.communicator.rank, len(values) + 3
+    def finish(self, values: Sequence[float], metrics: Sequence[tuple[float, float]] = ()) -> Report:
+        """Add up the losses and the metrics of all ranks."""
+        size, rank, found = self.communicator.size, self.communicator.rank, [part for pair in metrics for part in pair]
         self._check(np.asarray(values, np.float64))
-        table = np.zeros((size, width))
-        table[rank] = [*values, self._failed, self._bad, self.finite]
+        table = np.zeros((size, len(values) + len(found) + 3))
+        table[rank] = [*values, *found, self._failed, self._bad, self.finite]
         total = self.communicator.sum(table.reshape(-1), everywhere=False)
         if not self.leads:
             return Report(list(values))
-        table = total.reshape(size, width)
-        report = Report([float(loss) for loss in table[:, :-3].sum(axis=0)], finite=[bool(f) for f in table[:, -1]])
+        table = total.reshape(table.shape)
+        losses, added = table[:, : len(values)], table[:, len(values) : -3].sum(axis=0).reshape(-1, 2)
+        report = Report(
+            [float(loss) for loss in losses.sum(axis=0)],
+            [(float(total), float(count)) for total, count in added],
+            finite=[bool(flag) for flag in table[:, -1]],
+        )
         for sender, (first, bad) in enumerate(table[:, -3:-1]):
             if first < NEVER:
                 report.failures[int(bad)] = min(int(first), report.failures.get(int(bad), NEVER))
-            elif not finite(table[sender]):
+            elif not finite(losses[sender]) or not first <= NEVER:
                 report.failures.setdefault(sender, NEVER - 1)
         return report
 

@@ -12,6 +12,7 @@ from graphnet.core.errors import ConfigError
 from graphnet.core.run.runner import Runner
 from graphnet.data.batches import Examples
 from graphnet.layers import BatchNormalization
+from graphnet.metrics import Metric
 from graphnet.training.computation import Computation
 from graphnet.training.distributed.communicator import Communicator
 from graphnet.training.distributed.comparison import Comparison
@@ -135,9 +136,14 @@ class DataParallel:
             config.backend if config.backend is not None and not isinstance(config.backend, str) else runner.backend
         )
         return Settings(
-            dict(trainer.losses), dict(config.loss_weights or {}), config.tbptt, backend, config.threads, statistics,
-            self.bucket,
+            dict(trainer.losses), dict(config.loss_weights or {}), config.tbptt, backend, config.threads,
+            merged(config.metrics), statistics, self.bucket,
         )  # fmt: skip
+
+
+def merged(metrics: tuple[Metric, ...]) -> tuple[Metric, ...]:
+    """The metrics if the ranks can compute all of them for their rows; else none."""
+    return metrics if all(isinstance(m, Metric) and m.partial() is not None for m in metrics) else ()
 
 
 def _check_outside_scans(runner: Runner, paths: list[str]) -> None:

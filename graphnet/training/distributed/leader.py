@@ -116,7 +116,7 @@ class Leader:
             batch.rows,
             whole,
             window,
-            outputs=bool(totals.metrics),
+            outputs=bool(totals.metrics) and not self.group.setup.settings.metrics,
         )
         self.communicator.broadcast(packed(self.communicator, task))
         computed = self.replica.compute(task, batch, self.communicator)
@@ -130,9 +130,11 @@ class Leader:
         for name, (value, terms) in computed.values.items():
             totals.add_loss(name, value, terms)
             loss += totals.loss_weights[name] * value
-        masks = valid_targets(totals.losses, computed.shapes, batch)
-        outputs = {} if computed.output is None else {totals.main: computed.output}
-        totals.update_metrics(outputs, batch, masks)
+        if computed.output is None:
+            totals.merge_metrics(computed.metrics, batch.rows)
+        else:
+            masks = valid_targets(totals.losses, computed.shapes, batch)
+            totals.update_metrics({totals.main: computed.output}, batch, masks)
         return loss, bool(computed.values)
 
     # ------------------------------------------------------------------ faults

@@ -17,12 +17,13 @@ from graphnet.data.batches import Batch
 from graphnet.training.distributed.buckets import buckets_of
 from graphnet.training.distributed.communicator import Communicator
 from graphnet.training.distributed.contributions import Contributions
+from graphnet.training.distributed.gradient_sums import GradientSums
 from graphnet.training.distributed.row_sums import RowSums
 from graphnet.training.distributed.rows import BatchAxes, rows_of_rank
 from graphnet.training.distributed.task import Settings, Task
 from graphnet.training.guards import guarded
 from graphnet.training.tbptt import TruncatedRunner
-from graphnet.training.totals import batch_terms, loss_arguments, takes_operations, valid_targets
+from graphnet.training.totals import Totals, batch_terms, loss_arguments, takes_operations, valid_targets
 
 #: The output with the first loss, among arrays of rows; a state has a path.
 OUTPUT = ""
@@ -46,6 +47,8 @@ class Computed:
         The output with the first loss, if the task asked for it.
     states : mapping of name to array
         The final states, with truncated backpropagation.
+    metrics : list of (float, float)
+        The sums and counts of the metrics that every rank computes.
     """
 
     values: Mapping[str, tuple[float, float]]
@@ -54,6 +57,7 @@ class Computed:
     shapes: Mapping[str, tuple[int, ...]]
     output: Array | None
     states: dict[str, Array]
+    metrics: list[tuple[float, float]]
 
 
 class Replica:
@@ -118,21 +122,15 @@ class Replica:
         masks = valid_targets(self.settings.losses, shapes, batch)
         terms = {n: batch_terms(self.settings.losses[n], n, shapes[n], batch, mask) for n, mask in masks.items()}
         values, errors = self._losses(outputs, part, terms, contributions.counts)
+        sums = GradientSums(self.buckets, self.runner.parameters, contributions)
         if errors:
-            self._backward(errors, truncated, contributions.counts)
-        sums = self._begin_gradients(contributions) if terms else []
-        report = contributions.finish(values)
+            self._backward(errors, truncated, sums)
+            sums.finish()
+        report = contributions.finish(values, self._metrics(outputs, part, contributions.counts))
         by_output = {name: (value, terms[name]) for name, value in zip(terms, report.values, strict=True)}
-        gradients = self._gradients([each.result() for each in sums])
+        gradients = sums.results()
         arrays = rows.results(report)
-        return Computed(by_output, gradients, report.failures, shapes, arrays.pop(OUTPUT, None), arrays)
-
-    def _gradients(self, flats: list[Array]) -> dict[str, Array]:
-        """The gradients by path, on rank 0."""
-        found: dict[str, Array] = {}
-        for bucket, flat in zip(self.buckets, flats, strict=False):
-            found |= bucket.views(flat) if len(flat) else {}
-        return found
+        return Computed(by_output, gradients, report.failures, shapes, arrays.pop(OUTPUT, None), arrays, report.metrics)
 
     # ------------------------------------------------------------------ losses and gradients
     def _losses(
@@ -161,24 +159,28 @@ class Replica:
             errors[name] = error if scale == 1.0 else error * error.dtype.type(scale)
         return list(values.values()), errors
 
-    def _backward(self, errors: Mapping[str, Array], truncated: TruncatedRunner | None, counts: bool) -> None:
-        """Compute the gradients of these rows; without rows only where other ranks need their statistics."""
+    def _backward(self, errors: Mapping[str, Array], truncated: TruncatedRunner | None, sums: GradientSums) -> None:
+        """Compute the gradients of these rows, and begin to add them up; without rows, only if ranks need statistics.
+
+        With statistics of the whole batch, gradients wait for the end of the pass, so that all sums are in one order.
+        """
+        counts = sums.contributions.counts
         if not counts and not self.settings.statistics:
             return
-        if truncated is None:
-            self.runner.backward(errors)
-        else:
-            truncated.backward(errors)
+        run = self.runner.backward if truncated is None else truncated.backward
+        if self.settings.statistics or len(self.buckets) == 1:
+            run(errors)
+            return
+        with collective.listening(sums.completed):
+            run(errors)
 
-    def _begin_gradients(self, contributions: Contributions) -> list[Any]:
-        parameters, pending = self.runner.parameters, []
-        for bucket in self.buckets:
-            if contributions.counts:
-                flat = bucket.flat({path: parameters[path].known_gradient() for path in bucket.paths})
-            else:
-                flat = np.zeros(bucket.size, bucket.dtype)
-            pending.append(contributions.begin(flat, check=True))
-        return pending
+    def _metrics(self, outputs: Mapping[str, Array], part: Batch, counts: bool) -> list[tuple[float, float]]:
+        """What the metrics find in these rows."""
+        settings = self.settings
+        totals = Totals(settings.losses, settings.metrics)
+        if counts and settings.metrics:
+            totals.update_only_metrics(outputs, part, totals.valid(outputs, part))
+        return [metric.partial() or (0.0, 0.0) for metric in totals.metrics]
 
     # ------------------------------------------------------------------ shapes
     def _window(self, pieces: Any) -> TruncatedRunner:

@@ -16,6 +16,7 @@ from graphnet.core.run.runner import Runner
 from graphnet.data.batches import Batch, Examples
 from graphnet.data.sources import Rows
 from graphnet.losses import Loss
+from graphnet.metrics import Metric
 from graphnet.training.distributed.communicator import Communicator, Message
 from graphnet.training.fingerprint import model_hash, text, versions
 
@@ -32,6 +33,8 @@ class Settings:
     backend : str or Backend
     threads : int or None
         BLAS threads of each rank.
+    metrics : tuple of Metric
+        Those that every rank computes for its rows; the others are computed by rank 0.
     statistics : bool
         Whether statistics of a batch are those of all ranks.
     bucket : int
@@ -43,6 +46,7 @@ class Settings:
     tbptt: tuple[int, int] | None
     backend: Any
     threads: int | None
+    metrics: tuple[Metric, ...]
     statistics: bool
     bucket: int
 

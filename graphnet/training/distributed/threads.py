@@ -181,15 +181,17 @@ class ThreadCommunicator(Communicator):
 
     def _wait_for(self, found: SharedSum) -> None:
         """Wait until all ranks have contributed."""
-        end = time.monotonic() + self.timeout
+        left, pause = self.timeout, min(1.0, self.timeout / 4)
         while len(found.parts) < self.size:
             self._check()
-            left = end - time.monotonic()
             if self.rank == 0:
                 self._require_members()
                 if left <= 0:
                     self._give_up(found)
-            self._hub.condition.wait(left if self.rank == 0 else None)
+            began = time.monotonic()
+            self._hub.condition.wait(pause if self.rank == 0 else None)
+            # While the whole process is stopped, as on a machine that sleeps, no time is counted.
+            left -= min(time.monotonic() - began, 2 * pause)
         self._check()
 
     def _give_up(self, found: SharedSum) -> None:

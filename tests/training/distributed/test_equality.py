@@ -15,8 +15,9 @@ from graphnet import (
     Trainer,
     TrainingConfig,
 )
+from graphnet.core import collective
 from graphnet.data.datasets import Stream
-from graphnet.distributed import DataParallel
+from graphnet.distributed import DataParallel, ThreadCommunicator
 from graphnet.losses import BinaryCrossEntropy, CrossEntropy, MeanSquaredError
 from graphnet.optimizers import Sgd
 from graphnet.regularizers import L2_Regularizer
@@ -24,7 +25,7 @@ from graphnet_recurrent import GRU, LSTM
 
 
 def engine(workers, **settings):
-    return DataParallel("threads", workers=workers, timeout=20.0, **settings)
+    return DataParallel("threads", workers=workers, timeout=60.0, **settings)
 
 
 def config(**settings):
@@ -215,3 +216,36 @@ def test_statistics_over_pieces_of_which_some_rows_have_ended():
 
     settings = config(loss=CrossEntropy(), tbptt=(2, 3), batch_size=5, optimizer=Sgd(0.05))
     assert_equal_runs(graph, settings, ragged(15, longest=12), workers=(2, 4), bound=1e-11)
+
+
+@pytest.mark.parametrize("backend", ["reference", "numpy", "native"])
+def test_gradients_are_added_up_while_the_backward_pass_goes_on(backend):
+    begun = []
+
+    class Noted(ThreadCommunicator):
+        """Notes whether the backward pass is still going on when a sum begins."""
+
+        def begin_sum(self, buffer, *, everywhere=True):
+            if self.rank == 0:
+                begun.append((buffer.size, collective.listener() is not None))
+            return super().begin_sum(buffer, everywhere=everywhere)
+
+    def graph():
+        g = Builder("deep")
+        h = g.input("x", "time, batch, feature=3")
+        shared = FullyConnected(5, 5)
+        for layer in (LSTM(3, 5, None), shared, LSTM(5, 5, None), shared, FullyConnected(5, 4)):
+            h = layer(h)
+        return g.build(h)
+
+    settings = config(loss=CrossEntropy(), backend=backend, epochs=1)
+    one = trained(graph, settings, ragged())
+    several = Trainer(graph(), settings, engine=DataParallel(Noted, workers=2, bucket=8))
+    several.fit(*ragged())
+    for path, parameter in one.runner.parameters.items():
+        np.testing.assert_allclose(several.runner.parameters[path].value, parameter.value, 1e-12, 1e-12, err_msg=path)
+    sizes = {parameter.value.size for parameter in one.runner.parameters.values()}
+    early = [size for size, running in begun if running]
+    assert len(early) > 3 * len(begun) // 10
+    assert set(early) <= sizes
+    assert 24 in early  # the weights of the last layer

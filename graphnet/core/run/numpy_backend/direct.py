@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
+from graphnet.core import collective
 from graphnet.core.describe.parameter import Array
 from graphnet.core.run.context import RunContext
 from graphnet.core.run.numpy_backend.region import BoundRegion, RegionProgram
@@ -53,7 +54,7 @@ class DirectPlan:
         self.pull: Callable[[Any, list[Any]], list[Array | None]] = steps[0].backward
         if len(steps) > 1:
             self.forward = partial(_forward, [step.forward for step in steps])
-            self.pull = partial(_pull, [step.backward for step in reversed(steps)])
+            self.pull = partial(_pull, [(step.backward, step.keys) for step in reversed(steps)])
 
     def load(self, run: RunContext) -> None:
         """Use the weights of a pass, from now on."""
@@ -78,12 +79,29 @@ def _forward(steps: Iterable[Callable[..., Any]], slots: list[Any], run: RunCont
     return tape
 
 
-def _pull(steps: Iterable[Callable[..., Any]], tape: list[Any], errors: list[Any]) -> list[Array | None]:
+def _pull(
+    steps: Iterable[tuple[Callable[..., Any], Sequence[Key]]], tape: list[Any], errors: list[Any]
+) -> list[Array | None]:
     """Run all steps backward; returns all gradients."""
     gradients: list[Array | None] = []
-    for backward, saved in zip(steps, tape, strict=True):
-        gradients += backward(saved, errors)
+    listener = collective.listener()
+    for (backward, keys), saved in zip(steps, tape, strict=True):
+        found = backward(saved, errors)
+        gradients += found
+        if listener is not None:
+            _report(listener, keys, found)
     return gradients
+
+
+def _report(listener: collective.Listener, keys: Sequence[Key], gradients: Iterable[Array | None]) -> None:
+    """Report the gradients of a step; no other step has the same weights."""
+    by_path: dict[str, dict[str, Array]] = {}
+    for (path, name), gradient in zip(keys, gradients, strict=True):
+        own = by_path.setdefault(path, {})
+        if gradient is not None:
+            own[name] = gradient
+    for path, own in by_path.items():
+        listener(path, own)
 
 
 def direct_plan(steps: Sequence[Any], keep: bool) -> DirectPlan | None:

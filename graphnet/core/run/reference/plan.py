@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from graphnet.core import collective
 from graphnet.core.compile import Shapes
 from graphnet.core.compile.plan import Plan
 from graphnet.core.concurrency.blas_threads import PROCESS, limit_for, limited
@@ -20,6 +21,8 @@ class BoundPlan(BoundSteps):
     """The steps of a whole plan, which limits the BLAS threads; one pass at a time runs in it, from ``start`` to the
     last ``backward``.
     """
+
+    reports = True
 
     def __init__(
         self,
@@ -96,7 +99,11 @@ class BoundPlan(BoundSteps):
             if whole:
                 super().backward(tape, errors, run, rows)
                 return
+            listener, number = collective.listener(), len(tape)
             steps = zip(reversed(self.chosen(run)), reversed(tape), reversed(step_limits), strict=True)
             for step, saved, threads in steps:
                 with limited(threads):
                     step.backward(saved, errors, run, rows)
+                if listener is not None:
+                    number -= 1
+                    self.report(number, listener, run)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any, Protocol
 
+from graphnet.core import collective
 from graphnet.core.compile import Shapes
 from graphnet.core.compile.plan import Call, Loop, Plan
 from graphnet.core.phase import Phase
@@ -39,6 +40,20 @@ class BindLoop(Protocol):
     """Binds a Loop of a plan; ``wanted`` says for each slot whether an error is wanted."""
 
     def __call__(self, step: Loop, shapes: Shapes, options: BindOptions, wanted: list[bool]) -> BoundStep: ...
+
+
+def layer_paths(step: Any) -> Iterator[str]:
+    """The layers that a step uses, bound or not, with those in the cells of Scans."""
+    if isinstance(step, Call):
+        yield step.layer
+    elif isinstance(step, Loop):
+        for inner in step.cell.steps:
+            yield from layer_paths(inner)
+    elif hasattr(step, "step"):
+        yield from layer_paths(step.step)
+    else:
+        for inner in step.plan.steps:
+            yield from layer_paths(inner)
 
 
 class BoundSteps:
@@ -136,5 +151,27 @@ class BoundSteps:
 
         The errors of outputs, and those of inputs, are zero beyond the rows' ends.
         """
+        listener = collective.listener() if self.reports else None
+        number = len(tape)
         for step, saved in zip(reversed(self.chosen(run)), reversed(tape), strict=True):
             step.backward(saved, errors, run, rows)
+            if listener is not None:
+                number -= 1
+                self.report(number, listener, run)
+
+    #: Whether a backward pass reports gradients that are complete: that of a whole plan, not of a cell.
+    reports = False
+
+    def report(self, number: int, listener: collective.Listener, run: RunContext) -> None:
+        """Report the gradients that are complete after a step of the backward pass."""
+        for path in self.completed[number]:
+            listener(path, run.gradients.get(path, {}))
+
+    @cached_property
+    def completed(self) -> list[list[str]]:
+        """For each step, the layers that no step before it uses."""
+        first: dict[str, int] = {}
+        for number, step in enumerate(self.steps):
+            for path in layer_paths(step):
+                first.setdefault(path, number)
+        return [[path for path, at in first.items() if at == number] for number in range(len(self.steps))]
