@@ -14,9 +14,9 @@ from graphnet.data.tables.frames import is_frame
 from graphnet.data.tables.preparation import Preparation
 from graphnet.data.tables.table import read_all, table
 from graphnet.layers.standardize import Standardize
-from graphnet.models.class_names import named
 from graphnet.models.data_setting import Setting, learned, with_learned
 from graphnet.models.dataset_lookup import check_inputs, open_dataset
+from graphnet.models.fitted_data import fitted
 from graphnet.models.standardized import standardized
 from graphnet.training.config import TrainingConfig
 
@@ -52,7 +52,7 @@ def for_training(graph: Graph, config: TrainingConfig, inputs: Any, targets: Any
                           received=type(targets).__name__)  # fmt: skip
     check_inputs(graph, data)
     _require_standardized(graph, data)
-    config, data = named(graph, config, data)
+    config, data = fitted(graph, config, data)
     held_out = data.validation
     if validation_data is None and held_out is not None:
         validation_data = (held_out.inputs, held_out.targets)
@@ -68,14 +68,14 @@ def for_evaluation(graph: Graph, config: TrainingConfig, inputs: Any, targets: A
         split = read_all(inputs, preparation)
         name = str(inputs) if isinstance(inputs, (str, os.PathLike)) else "DataFrame"
         data = Dataset(name, split, split, preparation.classes)
-        _, data = named(graph, config, data)
+        _, data = fitted(graph, config, data)
         return data.test.inputs, data.test.targets
     if not isinstance(inputs, (Dataset, str, os.PathLike)):
         return inputs, targets
     found = _dataset(inputs, targets)
     assert found is not None
     check_inputs(graph, found)
-    _, data = named(graph, config, found)
+    _, data = fitted(graph, config, found)
     if not len(data.test):
         raise ConfigError("the data have no test split", where=data.name, expected="test examples", received="none")
     return data.test.inputs, data.test.targets

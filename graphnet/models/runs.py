@@ -21,9 +21,9 @@ from graphnet.io.checkpoint_store import load_checkpoint, no_checkpoint
 from graphnet.io.lock import busy, is_locked
 from graphnet.io.run_folder import MODEL, SUMMARY, RunFolder
 from graphnet.io.sweep_files import refuse_sweep
-from graphnet.models.class_names import named
 from graphnet.models.data_setting import replaced
 from graphnet.models.dataset_lookup import check_inputs, open_dataset
+from graphnet.models.fitted_data import fitted
 from graphnet.training.callbacks import Callback
 from graphnet.training.config import TrainingConfig
 from graphnet.training.snapshot import Snapshot
@@ -70,7 +70,7 @@ class OpenedRun:
             else:
                 data = open_dataset(replaced(self.config.data, self.source))
             check_inputs(self.graph, data)
-            _, data = named(self.graph, self.config, data)
+            _, data = fitted(self.graph, self.config, data)
             self._dataset.append(data)
         return self._dataset[0]
 

@@ -21,10 +21,10 @@ from graphnet.data.ports import output_ports
 from graphnet.io import ModelFile, read_model
 from graphnet.io.run_folder import RunFolder
 from graphnet.metrics import ConfusionMatrix
-from graphnet.models.class_names import named
 from graphnet.models.data_paths import folder_of, is_file
 from graphnet.models.data_setting import LEARNED, Setting, moved, path_in, replaced, with_learned
 from graphnet.models.dataset_lookup import check_inputs, open_dataset
+from graphnet.models.fitted_data import fitted
 from graphnet.models.loading import run_model
 from graphnet.models.model import Model
 from graphnet.models.runs import open_run
@@ -174,7 +174,7 @@ def prepare_model(
     graph = file.graph if dataset.preparation is None else standardized(file.graph, dataset)
     check_inputs(graph, dataset)
     setting = with_learned(setting, dataset)
-    config, dataset = named(graph, config, dataset)
+    config, dataset = fitted(graph, config, dataset)
     name = path_in(setting)
     folder.data = moved(setting, base, str) if name is not None and is_file(name, base) else None
     trainer = Trainer(graph, config.changed(data=setting), callbacks=[folder, *callbacks], engine=engine)
@@ -312,7 +312,7 @@ def tested(path: str | os.PathLike[str], data: str | None) -> tuple[Model, Datas
     setting, folder = _stored(model.config.data, data, Path(path))
     dataset = open_dataset(setting, folder)
     check_inputs(model.graph, dataset)
-    _, dataset = named(model.graph, model.config, dataset)
+    _, dataset = fitted(model.graph, model.config, dataset)
     if not len(dataset.test):
         raise ConfigError("the data have no test split", where=dataset.name, expected="test examples", received="none")
     return model, dataset
