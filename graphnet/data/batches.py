@@ -172,14 +172,18 @@ class Examples:
         parts = [ordered[i * size : (i + 1) * size] for i in batch_order]
         return np.concatenate([*parts, ordered[full * size :]])
 
-    def batch(self, rows: Rows, count: int) -> Batch:
-        """The batch of these ``count`` rows of the sources."""
-        inputs = {name: source.take(rows) for name, source in self.inputs.items()}
+    def batch(self, rows: Rows, count: int, part: slice | None = None) -> Batch:
+        """The batch of these ``count`` rows of the sources; the inputs are those of a part of its rows, if it is given.
+
+        The inputs of a part have the steps of the whole batch.
+        """
+        chosen = rows if part is None else _within(rows, part)
+        inputs = {name: source.take(chosen, rows) for name, source in self.inputs.items()}
         lengths = {name: counts for name, s in self.inputs.items() if (counts := s.lengths(rows)) is not None}
         targets = {name: source.take(rows) for name, source in self.targets.items()}
         masks = {name: self.mask(name, rows, target.shape) for name, target in targets.items()}
         weights = {
-            name: part for name, target in targets.items() if (part := self._weights(name, rows, target)) is not None
+            name: each for name, target in targets.items() if (each := self._weights(name, rows, target)) is not None
         }
         return Batch(inputs, lengths, targets, masks, count, positions=rows, weights=weights)
 
@@ -210,6 +214,15 @@ class Examples:
             return None
         valid: Array = np.arange(steps)[:, None] < counts
         return valid
+
+
+def _within(rows: Rows, part: slice) -> Rows:
+    """Some of these rows, by their place among them."""
+    if isinstance(rows, slice):
+        start = rows.start or 0
+        return slice(start + part.start, start + part.stop)
+    chosen: Array = rows[part]
+    return chosen
 
 
 def split(count: int, share: float, rng: np.random.Generator) -> tuple[Array | None, Array | None]:

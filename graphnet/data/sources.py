@@ -21,8 +21,11 @@ class Source(Protocol):
     def __len__(self) -> int:
         """The number of examples."""
 
-    def take(self, rows: Rows) -> Array:
-        """Some examples as one array, padded with zeros if they differ in length."""
+    def take(self, rows: Rows, among: Rows | None = None) -> Array:
+        """Some examples as one array, padded with zeros if they differ in length.
+
+        With ``among``, they have as many steps as the array of those examples would have.
+        """
 
     def lengths(self, rows: Rows) -> Array | None:
         """The valid steps of each of these examples; None if all steps are valid."""
@@ -52,7 +55,7 @@ class ArraySource:
     def __len__(self) -> int:
         return int(self.array.shape[self.axis])
 
-    def take(self, rows: Rows) -> Array:
+    def take(self, rows: Rows, among: Rows | None = None) -> Array:
         """The array of these examples; all other axes are whole."""
         selected: Array = self.array[(slice(None),) * self.axis + (rows,)]
         return selected.astype(self.dtype, copy=False)
@@ -79,11 +82,12 @@ class SequenceSource:
     def __len__(self) -> int:
         return len(self.arrays)
 
-    def take(self, rows: Rows) -> Array:
+    def take(self, rows: Rows, among: Rows | None = None) -> Array:
         """The padded array of these sequences."""
         positions = range(len(self))[rows] if isinstance(rows, slice) else rows.tolist()
         counts = self.counts[rows]
-        padded = np.zeros((int(counts.max(initial=self.min_steps)), len(counts), *self.step_shape), self.dtype)
+        steps = int((counts if among is None else self.counts[among]).max(initial=self.min_steps))
+        padded = np.zeros((steps, len(counts), *self.step_shape), self.dtype)
         for column, position in enumerate(positions):
             if counts[column]:
                 padded[: counts[column], column] = self.arrays[position]

@@ -64,13 +64,10 @@ class Follower:
     def _compute(self, task: Task) -> None:
         assert self.setup is not None
         put_weights(self.runner, task.weights, task.changed)
-        batch = task.batch
-        if batch is None:
-            assert self.setup.examples is not None
-            assert task.rows is not None
-            batch = self.setup.examples.batch(task.rows, task.count)
+        given = self.setup.examples if task.batch is None else task.batch
+        assert given is not None
         with limited(self.setup.settings.threads), np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            self.replica.compute(task, batch, self.communicator)
+            self.replica.compute(task, given, self.communicator)
 
 
 def answer_with(communicator: Communicator, digest: bytes, failure: str = "") -> dict[int, tuple[bytes, str]]:

@@ -13,7 +13,7 @@ from graphnet.core import collective, random
 from graphnet.core.collective import Share
 from graphnet.core.describe.parameter import Array
 from graphnet.core.run.runner import Runner
-from graphnet.data.batches import Batch
+from graphnet.data.batches import Batch, Examples
 from graphnet.training.distributed.buckets import buckets_of
 from graphnet.training.distributed.communicator import Communicator
 from graphnet.training.distributed.contributions import Contributions
@@ -80,18 +80,21 @@ class Replica:
             for name, loss in settings.losses.items()
         }
 
-    def compute(self, task: Task, batch: Batch, communicator: Communicator) -> Computed:
+    def compute(self, task: Task, given: Batch | Examples, communicator: Communicator) -> Computed:
         """Compute this rank's rows of a batch; what is returned is complete on rank 0 only.
+
+        From examples, only these rows of the inputs are taken.
 
         Raises
         ------
         WorkerError, GroupChanged, GroupClosed
             As the sums of the communicator.
         """
-        total = self.axes.rows(batch)
+        total = self.axes.rows(given) if isinstance(given, Batch) else task.count
         start, stop = rows_of_rank(total, communicator.rank, communicator.size)
         counts = stop > start
         own = slice(start, stop) if counts else slice(0, 1)
+        batch, inputs = self._inputs(task, given, own)
         contributions = Contributions(communicator, counts)
         with ExitStack() as stack:
             if task.numbers is not None and communicator.rank:
@@ -102,10 +105,19 @@ class Replica:
                 contributions.gather if self.settings.statistics else None,
             )  # fmt: skip
             stack.enter_context(collective.sharing(share))
-            return self._compute(task, batch, own, contributions, total)
+            return self._compute(task, batch, self.axes.part(batch, own, inputs), own, contributions, total)
 
-    def _compute(self, task: Task, batch: Batch, own: slice, contributions: Contributions, total: int) -> Computed:
-        part = self.axes.part(batch, own)
+    def _inputs(self, task: Task, given: Batch | Examples, own: slice) -> tuple[Batch, Mapping[str, Array]]:
+        """A batch, whose inputs may be those of the own rows alone, and the inputs of these rows."""
+        if isinstance(given, Batch):
+            return given, self.axes.inputs_of(given, own)
+        assert task.rows is not None
+        batch = given.batch(task.rows, task.count, own)
+        return batch, {name: np.ascontiguousarray(array) for name, array in batch.inputs.items()}
+
+    def _compute(
+        self, task: Task, batch: Batch, part: Batch, own: slice, contributions: Contributions, total: int
+    ) -> Computed:
         truncated = None
         if task.window is None:
             outputs = self.runner.forward(part.inputs, lengths=part.lengths_or_none, input_errors=False)

@@ -50,11 +50,15 @@ class BatchAxes:
         name = next(iter(batch.inputs))
         return int(batch.inputs[name].shape[self.inputs[name]])
 
-    def part(self, batch: Batch, rows: slice) -> Batch:
-        """The batch of some rows; arrays over time keep their steps."""
+    def inputs_of(self, batch: Batch, rows: slice) -> dict[str, Array]:
+        """The inputs of some rows; arrays over time keep their steps."""
+        return {name: taken(array, rows, self.inputs[name]) for name, array in batch.inputs.items()}
+
+    def part(self, batch: Batch, rows: slice, inputs: Mapping[str, Array]) -> Batch:
+        """The batch of some rows, which has these inputs; arrays over time keep their steps."""
         return replace(
             batch,
-            inputs={name: taken(array, rows, self.inputs[name]) for name, array in batch.inputs.items()},
+            inputs=inputs,
             lengths={name: counts[rows] for name, counts in batch.lengths.items()},
             targets={name: taken(array, rows, self.outputs[name]) for name, array in batch.targets.items()},
             masks={n: None if m is None else taken(m, rows, self.outputs[n]) for n, m in batch.masks.items()},
