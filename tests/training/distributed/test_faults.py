@@ -256,3 +256,13 @@ def test_settings_are_checked(arguments, message):
 def test_engine_is_checked():
     with pytest.raises(ConfigError, match="not an engine"):
         Trainer(graph(), settings(), engine="threads")
+
+
+@pytest.mark.parametrize("at", [9, 14])
+def test_states_of_pieces_are_repeated_after_a_fault(at):
+    more = {"tbptt": (2, 3), "metrics": ["f1"], "accumulate": 2}
+    for fault in ("lost", "nan"):
+        with warnings.catch_warnings(record=True):
+            warnings.simplefilter("always")
+            several = trained(engine({(1, at): fault}, workers=3), **more)
+        assert_same_weights(trained(**more), several)
