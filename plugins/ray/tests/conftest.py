@@ -9,6 +9,6 @@ def cluster():
     pytest.importorskip("ray", reason="Ray is not installed")
     from graphnet_ray import connect, disconnect
 
-    connect(cpus=8, object_store=200 << 20)
+    connect(cpus=4, object_store=200 << 20)
     yield
     disconnect()

@@ -62,7 +62,7 @@ class RayCommunicator(Communicator):
             raise ConfigError(
                 "invalid number of workers", where=WHERE, expected="an integer of at least 1", received=repr(workers)
             )
-        local = session.connect(settings.address, object_store=settings.object_store)
+        local = session.connect(settings.address, cpus=workers, object_store=settings.object_store)
         try:
             return cls._start(workers, settings, session.starter(follow, settings, workers, local))
         except BaseException:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import time
 from collections import deque
 from collections.abc import Callable
@@ -80,7 +81,8 @@ class RayExecutor:
 
         self.slots = slots
         self._slots: list[_Slot] = []
-        connect(address, cpus=slots * (threads or 1), object_store=STORE)
+        room = slots * threads if threads else max(slots, os.cpu_count() or 1)
+        connect(address, cpus=room, object_store=STORE)
         self._open, self._stopping = True, False
         cpus = [int(each["Resources"].get("CPU", 0)) for each in ray.nodes() if each["Alive"]]
         self.threads = threads or _threads(slots, cpus)

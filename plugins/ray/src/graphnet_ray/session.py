@@ -57,8 +57,8 @@ def connect(address: str | None = None, *, cpus: int = 1, object_store: int = OB
         and without the variable RAY_ADDRESS, Ray is started on this machine: without dashboard and usage statistics,
         and its processes end with this one.
     cpus : int
-        The number of cores for which a Ray that is started here has room. It is no limit to the threads of its
-        processes, and may exceed the number of cores of the machine.
+        The number of cores for which a Ray that is started here has room; it starts as many processes in advance. It is
+        no limit to the threads of its processes, and may exceed the number of cores of the machine.
     object_store : int
         Bytes of memory for the arrays of a Ray that is started here.
 
@@ -198,7 +198,7 @@ def _require_listener(address: str) -> None:
 
 def _local(cpus: int, object_store: int) -> dict[str, Any]:
     return {
-        "num_cpus": max(1, cpus, os.cpu_count() or 1),
+        "num_cpus": max(1, cpus),
         "num_gpus": 0,
         "object_store_memory": object_store,
         "include_dashboard": False,
