@@ -19,6 +19,8 @@ from distributions import ROOT
 DOCS = ROOT / "docs"
 #: Plugins whose commands are on the page.
 PLUGINS = ("recurrent", "conv", "activations", "onnx")
+#: The names that every command of graphnet has for its help.
+HELP = "-h, --help"
 COMMANDS_HEAD = """\
 # The command line
 
@@ -66,7 +68,9 @@ def section(name: str, command: click.Command, owner: str) -> str:
     """Return the section of a command."""
     context = click.Context(command, info_name=f"graphnet {name}")
     usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
-    records = [each.get_help_record(context) for each in command.get_params(context) if isinstance(each, click.Option)]
+    records = [each.get_help_record(context) for each in command.params if isinstance(each, click.Option)]
+    # Not from get_params: click keeps the option of the first context that asked for it, which may know --help alone.
+    records.append((HELP, "Show this message and exit."))
     rows = [f"| `{shown.replace('|', chr(92) + '|')}` | {cell(text)} |" for shown, text in filter(None, records)]
     added = f"Added by {owner}. " if owner else ""
     table = "| option | |\n|---|---|\n" + "\n".join(rows)
