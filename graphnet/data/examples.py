@@ -227,11 +227,12 @@ def _check_counts(graph: Graph, data: Examples) -> None:
     rows |= {f"target of {name}": len(source) for name, source in data.targets.items()}
     if len(set(rows.values())) > 1:
         received = ", ".join(f"{name}: {count}" for name, count in rows.items())
-        over_time = [name for name, source in data.inputs.items() if isinstance(source, ArraySource) and source.axis]
-        remedy = f"An array for {over_time[0]!r} is (time, batch, …); for (batch, time, …) set batch_major=True."
+        over_time = (name for name, source in data.inputs.items() if isinstance(source, ArraySource) and source.axis)
+        first = next(over_time, None)
+        remedy = f"An array for {first!r} is (time, batch, …); for (batch, time, …) set batch_major=True."
         raise ShapeError(
             "inputs and targets differ in examples", where=graph.name, expected="equal numbers", received=received,
-            remedy=remedy if over_time else None,
+            remedy=None if first is None else remedy,
         )  # fmt: skip
     if 0 in rows.values():
         raise DataError("there are no examples", where=graph.name, expected="at least one example", received="none")
