@@ -36,11 +36,8 @@ WITHOUT = {
 
 
 def found(name):
-    parts = name.split(".")
-    module = importlib.import_module(parts[0])
-    for part in parts[1:]:
-        module = getattr(module, part)
-    return module
+    module, _, last = name.rpartition(".")
+    return getattr(importlib.import_module(module), last)
 
 
 LINES = (Path(__file__).parent / "public_names.txt").read_text(encoding="utf-8").splitlines()
@@ -127,11 +124,18 @@ MADE = {
     "graphnet.datasets.Split": split,
     "graphnet.datasets.Stream": lambda: graphnet.datasets.Stream(arrays(), arrays(), batch=1),
     "graphnet.datasets.Windows": lambda: graphnet.datasets.windows(arrays(), 2),
+    "graphnet.exercise.Finding": lambda: graphnet.exercise.Finding("RNN", "memory-not-reset", "The state is kept."),
+    "graphnet.exercise.Report": lambda: graphnet.exercise.Report("2025", ["RNN"]),
     "graphnet.initializers.Constant": lambda: graphnet.initializers.Constant(0.5),
     "graphnet.io.ModelFile": lambda: graphnet.io.ModelFile(graph()),
     "graphnet.regularizers.L1_Regularizer": lambda: graphnet.regularizers.L1_Regularizer(0.1),
     "graphnet.regularizers.L2_Regularizer": lambda: graphnet.regularizers.L2_Regularizer(0.1),
     "graphnet.regularizers.Regularizer": lambda: graphnet.regularizers.Regularizer(0.1),
+    "graphnet.schedules.CosineRestarts": lambda: graphnet.schedules.CosineRestarts(4),
+    "graphnet.schedules.ExponentialDecay": lambda: graphnet.schedules.ExponentialDecay(0.9),
+    "graphnet.schedules.Milestones": lambda: graphnet.schedules.Milestones((2, 5)),
+    "graphnet.schedules.StepDecay": lambda: graphnet.schedules.StepDecay(3),
+    "graphnet.schedules.Warmup": lambda: graphnet.schedules.Warmup(5),
     "graphnet.sweeps.Sweep": lambda: graphnet.sweeps.Sweep(
         "m.yaml", parameters={"training.batch_size": [1, 2]}, search="grid"
     ),
