@@ -177,7 +177,7 @@ docs: $(DOCS_READY)
 docs-search: docs
 	$(DOCS_VENV)/bin/python docs/site/check_search.py build/docs
 
-# All links inside the site, and those to other hosts; a host that cannot be reached is reported, and is no error.
+# All links inside the site, and those to other hosts; a host that cannot be reached is reported, which is not an error.
 docs-links: docs
 	-$(filter-out --fail-on-warning,$(SPHINX)) -D nb_execution_mode=off -b linkcheck . build/docs-links
 	$(DOCS_VENV)/bin/python docs/site/check_links.py build/docs build/docs-links/output.json

@@ -214,6 +214,8 @@ def timed(recorder: Recorder, path: Path) -> type[Communicator]:
     from graphnet_ray import RayCommunicator
 
     class Noted:
+        """A sum, whose arrival is noted."""
+
         def __init__(self, pending: Any) -> None:
             self._pending = pending
 
@@ -224,6 +226,8 @@ def timed(recorder: Recorder, path: Path) -> type[Communicator]:
                 recorder.received()
 
     class Timed(RayCommunicator):
+        """Notes the time of broadcasts and the arrival of sums."""
+
         @classmethod
         def launch(cls, workers: int, follow: Any, **options: Any) -> Self:
             return super().launch(workers, functools.partial(noting, str(path)), **options)

@@ -310,7 +310,7 @@ def closed_group(groups: Groups) -> None:
             call()
         except GraphnetError:
             continue
-        expect(False, f"{name} of a closed group is no error")
+        expect(False, f"{name} of a closed group does not raise")
 
 
 def _worker_error(group: Any, do: str, **arguments: Any) -> str:
@@ -319,7 +319,7 @@ def _worker_error(group: Any, do: str, **arguments: Any) -> str:
         command(group, do, **arguments)
     except WorkerError as error:
         return str(error)
-    expect(False, "a sum without the contribution of a rank is no error")
+    expect(False, "a sum without the contribution of a rank does not raise")
     return ""
 
 

@@ -217,8 +217,8 @@ def ended(error: BaseException) -> str:
         return f"{type(cause).__name__}: {cause}"
     detail = EXIT.search(str(error))
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    told = detail[1] if detail else (lines or [type(error).__name__])[0][:200]
-    return f"its process has ended ({told})"
+    reason = detail[1] if detail else (lines or [type(error).__name__])[0][:200]
+    return f"its process has ended ({reason})"
 
 
 def free_cores() -> str:

@@ -51,7 +51,7 @@ class Worker:
                 self._follow(RayFollower(self._mailbox))
         except GroupClosed:
             reason = "it has left the group"
-        except BaseException as error:  # rank 0 is told, and goes on without this rank
+        except BaseException as error:  # rank 0 receives it, and goes on without this rank
             reason = f"its program failed: {type(error).__name__}: {error}"[:2000]
         self._mailbox.end(reason)
 
